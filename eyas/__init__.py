@@ -1,0 +1,1 @@
+"""eyas: servers of systemd-nspawn containers from Python definitions."""

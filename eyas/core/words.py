@@ -1,0 +1,224 @@
+"""The nouns of a plan: resource, change, impact, step, plan.
+
+All are frozen values made of JSON types, so that they travel to a host and into a journal unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Fields: TypeAlias = Mapping[str, Json]
+
+
+def digest(value: Json | bytes | Mapping[str, Json]) -> str:
+    """SHA-256 (hex) of bytes, or of a JSON value in canonical form (sorted keys, no spaces)."""
+    raw = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(raw).hexdigest()
+
+
+class Impact(IntEnum):
+    """What a change costs, ordered: the cost of a group of changes is the highest of its members."""
+
+    none = 0  # nobody can notice
+    live = 1  # takes effect in what runs
+    reload = 2  # a unit reloads its configuration
+    restart_unit = 3  # one service inside a container, or one unit of the host, restarts
+    restart = 4  # the container restarts
+    replace = 5  # the container is stopped, and another takes its place
+    reboot = 6  # takes effect at the next boot of the host
+
+
+class Action(StrEnum):
+    """What happens to a resource."""
+
+    create = "create"
+    update = "update"
+    delete = "delete"
+    start = "start"  # declared and unchanged, but not running
+
+
+class Reason(StrEnum):
+    """Why. For people only: nothing is ever decided by a reason."""
+
+    declared = "declared"
+    undeclared = "no longer declared"
+    differs = "definition differs"
+    drift = "changed by hand on the host"
+    stopped = "not running"
+
+
+class Phase(IntEnum):
+    """The order of a run, with the argument for each place."""
+
+    prepare = 10  # trees, layers, directories, keys, packages: nothing that runs looks at them yet
+    host = 20  # users, sysctls, files and units of the host: containers may need them at their start
+    network = 30  # bridge and names before any container that uses them
+    stop = 40  # what goes away frees its address, ports and binds first
+    firewall = 50  # one transaction, when the old is gone and before the new is asked for
+    configure = 60  # unit files and specs, then one daemon-reload for all of them
+    live = 70  # what running containers take without a restart
+    restart = 80  # containers, in order of their edges
+    start = 90  # new containers, in order of their edges
+    sweep = 100  # what nothing refers to any more; only after the run is kept
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One thing that eyas owns on a host.
+
+    ``id`` is ``kind:name`` and never changes during the life of the thing; ``owner`` is the container that it
+    belongs to, or ``host``; ``origin`` is ``file:line`` of the definition that asked for it ('' when observed).
+    """
+
+    id: str
+    kind: str
+    owner: str
+    fields: Fields
+    origin: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.id.split(":", 1)[1]
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "owner": self.owner,
+            "fields": dict(self.fields),
+            "origin": self.origin,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Resource:
+        fields = data["fields"]
+        assert isinstance(fields, dict)
+        return cls(str(data["id"]), str(data["kind"]), str(data["owner"]), fields, str(data.get("origin", "")))
+
+
+Resources: TypeAlias = Mapping[str, Resource]
+"""Desired and Actual are this one type: id to resource."""
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field of a resource that differs. ``old``/``new`` are None when absent. ``note`` replaces the default
+    wording of the difference in a plan ("package cowsay added"); ``unit`` is the unit that reloads or restarts."""
+
+    field: str
+    old: Json
+    new: Json
+    impact: Impact
+    note: str = ""
+    unit: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "field": self.field,
+            "old": self.old,
+            "new": self.new,
+            "impact": self.impact.name,
+            "note": self.note,
+            "unit": self.unit,
+        }
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a plan says about one resource: what, why, and how much it hurts."""
+
+    id: str
+    kind: str
+    owner: str
+    action: Action
+    impact: Impact
+    reason: Reason
+    origin: str = ""
+    fields: tuple[FieldChange, ...] = ()
+    notice: str = ""  # who will notice, in words ("nobody notices", "connections wait about 1 s")
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "owner": self.owner,
+            "action": self.action.value,
+            "impact": self.impact.name,
+            "reason": self.reason.value,
+            "origin": self.origin,
+            "fields": [f.to_json() for f in self.fields],
+            "notice": self.notice,
+        }
+
+
+@dataclass(frozen=True)
+class Step:
+    """One deed of a run: a verb of a kind, applied to a resource id with JSON arguments.
+
+    Verbs are looked up by name (``kind.verb``) on the host, so a journal written by one process can be walked
+    backwards by another.
+    """
+
+    kind: str
+    verb: str
+    id: str
+    phase: Phase
+    args: Fields = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Json]:
+        return {"kind": self.kind, "verb": self.verb, "id": self.id, "phase": self.phase.name, "args": dict(self.args)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Step:
+        args = data["args"]
+        assert isinstance(args, dict)
+        return cls(
+            str(data["kind"]), str(data["verb"]), str(data["id"]), Phase[str(data["phase"])], args
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one apply will do to one host, complete: apply reads this and nothing else.
+
+    ``untouched`` names the containers whose invocation must be the same afterwards; ``left`` lists data paths that
+    stay on the host although nothing declares them any more.
+    """
+
+    host: str
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    untouched: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    version: int = 1
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    @property
+    def impact(self) -> Impact:
+        return max((c.impact for c in self.changes), default=Impact.none)
+
+    def restarts(self) -> Iterator[str]:
+        """Names of containers that this plan restarts or stops."""
+        for change in self.changes:
+            if change.kind == "container" and (
+                change.impact >= Impact.restart or change.action is Action.delete
+            ):
+                yield change.owner
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "version": self.version,
+            "host": self.host,
+            "changes": [c.to_json() for c in self.changes],
+            "steps": [s.to_json() for s in self.steps],
+            "untouched": list(self.untouched),
+            "left": list(self.left),
+        }
