@@ -65,6 +65,7 @@ class Phase(IntEnum):
     live = 70  # what running containers take without a restart
     restart = 80  # containers, in order of their edges
     start = 90  # new containers, in order of their edges
+    ready = 95  # wait until all that was started answers; they come up side by side until here
     sweep = 100  # what nothing refers to any more; only after the run is kept
 
 

@@ -1,0 +1,100 @@
+"""Where things of eyas stand on a host: the agreement between what renders, what writes and what reads.
+
+Only names; nothing here touches a file. Runtime things are under /run and gone after a boot.
+"""
+
+from __future__ import annotations
+
+STATE = "/var/lib/eyas"  # mode 0700: what is below may hold secrets and setuid files
+STORE = f"{STATE}/store"
+TREES = f"{STATE}/trees"
+LAYERS = f"{STATE}/layers"
+RUNS = f"{STATE}/runs"
+IDENTITIES = f"{STATE}/state"
+SCRATCH = f"{STATE}/scratch"  # image files of writable layers that are not in RAM
+PREVIOUS = f"{STATE}/previous"  # what stood at a path before eyas took it
+OWNED = f"{STATE}/owned.json"
+NAMES_DIR = f"{STATE}/names"
+NAMES = f"{NAMES_DIR}/hosts"
+
+ETC = "/etc/eyas"
+SPECS = f"{ETC}/containers"
+FIREWALL = f"{ETC}/firewall.nft"
+SYSCTL = "/etc/sysctl.d/60-eyas.conf"
+UNITS = "/etc/systemd/system"
+NETWORK = "/etc/systemd/network"
+JOURNAL = "/var/log/journal"
+PROGRAMS = "/usr/local/lib/eyas"
+
+RUNTIME = "/run/eyas"
+ROOTS = f"{RUNTIME}/roots"
+WRITABLE = f"{RUNTIME}/layer"
+PRINTS = f"{RUNTIME}/prints"
+PROBES = f"{RUNTIME}/probes"
+LOCK = f"{RUNTIME}/lock"
+FIREWALL_PRINT = f"{RUNTIME}/firewall.print"
+FIREWALL_LISTING = f"{RUNTIME}/firewall.listing"
+
+
+def tree(commit: str) -> str:
+    """A commit checked out (never written in place: its files are the store's)."""
+    return f"{TREES}/{commit}"
+
+
+def layer(digest: str) -> str:
+    """A configuration layer: its files are below ``root``, beside ``manifest.json``."""
+    return f"{LAYERS}/{digest}"
+
+
+def identity(container: str) -> str:
+    return f"{IDENTITIES}/{container}"
+
+
+def spec(container: str) -> str:
+    """What the container is declared to be, as JSON."""
+    return f"{SPECS}/{container}.json"
+
+
+def env(container: str) -> str:
+    """The same for the scripts that assemble the root and probe: shell variables."""
+    return f"{SPECS}/{container}.env"
+
+
+def unit_name(container: str) -> str:
+    return f"systemd-nspawn@{container}.service"
+
+
+def unit(container: str) -> str:
+    return f"{UNITS}/{unit_name(container)}"
+
+
+def drop_ins(container: str) -> str:
+    return f"{unit(container)}.d"
+
+
+def limits(container: str) -> str:
+    return f"{drop_ins(container)}/50-eyas-limits.conf"
+
+
+def wanted(container: str) -> str:
+    """The link that starts the container at boot."""
+    return f"{UNITS}/machines.target.wants/{unit_name(container)}"
+
+
+def root(container: str) -> str:
+    """The merged root of a running container."""
+    return f"{ROOTS}/{container}"
+
+
+def print_of(container: str) -> str:
+    """The spec that is in effect in the running container, with the invocation it belongs to."""
+    return f"{PRINTS}/{container}.json"
+
+
+def probes(container: str) -> str:
+    """What the last readiness probes saw."""
+    return f"{PROBES}/{container}"
+
+
+def journal(machine_id: str) -> str:
+    return f"{JOURNAL}/{machine_id}"

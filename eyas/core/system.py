@@ -1,0 +1,260 @@
+"""The seam: all that eyas asks of a host and does to one.
+
+`eyas.host.real.Real` is the machine we stand on; tests have a world in memory with the same parts. The
+words are those of a host (a file, a unit, a table), never of a program that is started, so that a world
+can be written without imitating systemctl or nft. All paths are absolute.
+
+Each part may raise `eyas.core.errors.Failed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class FileStat:
+    """What stands at a path itself (links are not followed). ``mode`` is the permission bits."""
+
+    type: str  # file, dir, link, other
+    mode: int
+    uid: int
+    gid: int
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file, directory or link to be made below a root. ``path`` is absolute within it; ``data`` is the
+    content of a file, ``target`` where a link points."""
+
+    path: str
+    type: str  # file, dir, link
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    data: bytes = b""
+    target: str = ""
+
+
+class Files(Protocol):
+    """Plain files. Nothing is ever seen half-written, and what has been written survives a power cut."""
+
+    def read(self, path: str) -> bytes | None:
+        """The content (links are followed), None when there is no such file."""
+
+    def stat(self, path: str) -> FileStat | None: ...
+
+    def readlink(self, path: str) -> str | None:
+        """Where a link points, None when there is no link."""
+
+    def list(self, path: str) -> list[str]:
+        """Names in a directory, sorted; empty when there is no directory."""
+
+    def write(self, path: str, data: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
+        """Put a file in place by rename; missing parents are made (0755, root)."""
+
+    def symlink(self, target: str, path: str) -> None:
+        """Put a link in place by rename; missing parents are made."""
+
+    def mkdir(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
+        """Make a directory with this owner and mode, also when it exists; missing parents are made (0755,
+        root)."""
+
+    def rename(self, old: str, new: str) -> None:
+        """Move a file, link or directory, across file systems too; missing parents of ``new`` are made."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link or an empty directory; nothing happens when there is none.
+
+        Failed when a directory is not empty.
+        """
+
+    def remove_tree(self, path: str) -> None:
+        """Remove a directory with all below it. Stays on the file system; only for what eyas made."""
+
+    def make_tree(self, path: str, entries: Sequence[Entry]) -> None:
+        """Make a directory with these entries in one go: either all of it is there afterwards, or nothing
+        is."""
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd says of one unit (systemctl(1), "show")."""
+
+    name: str
+    load: str = "not-found"  # loaded, not-found, masked, error, bad-setting
+    active: str = "inactive"  # active, activating, deactivating, failed, inactive, reloading, maintenance
+    sub: str = "dead"
+    result: str = "success"
+    invocation: str = ""
+    need_reload: bool = False
+    file_state: str = ""  # enabled, disabled, static, masked, ...
+    main_pid: int = 0
+    job: bool = False  # a job waits or runs
+    drop_ins: tuple[str, ...] = ()
+    memory: int = -1  # bytes; -1 when not accounted
+    since: float = 0.0  # when it became active, seconds since the epoch; 0 when it is not
+    status: int = 0  # exit status of the main process
+
+    @property
+    def running(self) -> bool:
+        return self.active in ("active", "activating", "reloading")
+
+
+class Units(Protocol):
+    """systemd of the host, or of a running container when ``machine`` names one."""
+
+    def show(self, patterns: Sequence[str], machine: str = "") -> dict[str, UnitState]:
+        """States of the units that are loaded and match (a name without wildcard is always answered)."""
+
+    def daemon_reload(self, machine: str = "") -> None: ...
+
+    def start(
+        self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = ""
+    ) -> None:
+        """Start, in the order of the units' edges. With ``wait`` until the jobs are done, Failed if one
+        fails."""
+
+    def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "") -> None:
+        """Stop and wait. No error for what does not run or does not exist."""
+
+    def restart(
+        self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = ""
+    ) -> None: ...
+
+    def reload(self, units: Sequence[str], *, machine: str = "") -> None:
+        """Reload those that can be reloaded, restart those that cannot; leave those alone that do not run."""
+
+    def reset_failed(self, units: Sequence[str], machine: str = "") -> None:
+        """Forget failures; no error for unknown units."""
+
+
+class Firewall(Protocol):
+    """The one nftables table of eyas (``inet eyas``); other tables are never touched."""
+
+    def load(self, text: str) -> None:
+        """Load a rule set in one transaction. Failed with nft's words when it is refused; nothing has
+        changed then."""
+
+    def digest(self) -> str:
+        """Digest of the table as the kernel lists it, without handles and counters; '' when there is none."""
+
+    def delete(self) -> None:
+        """Delete the table, if there is one."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of the host. ``groups`` are the supplementary ones, sorted."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    shell: str
+    gecos: str = ""
+    groups: tuple[str, ...] = ()
+
+
+class Accounts(Protocol):
+    def get(self, name: str) -> Account | None: ...
+
+    def put(self, account: Account) -> None:
+        """Create or change a user (and the group of the same name and gid); its home is made if missing."""
+
+    def remove(self, name: str) -> None:
+        """Remove a user and its own group; its home stays."""
+
+
+class Packages(Protocol):
+    """Packages of the host itself (dpkg)."""
+
+    def installed(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Those of the names that are installed, with their versions."""
+
+    def install(self, names: Sequence[str]) -> None: ...
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove them; what they were the reason for stays."""
+
+
+class Store(Protocol):
+    """The OSTree store at `eyas.core.paths.STORE`."""
+
+    def has(self, commit: str) -> bool: ...
+
+    def checkout(self, commit: str, path: str) -> None:
+        """Hard links of a commit at a path: complete, or not there at all."""
+
+
+class Kernel(Protocol):
+    """Settings under /proc/sys, by their dotted names."""
+
+    def get(self, key: str) -> str | None:
+        """The value, None when this kernel has no such setting."""
+
+    def set(self, key: str, value: str) -> None: ...
+
+
+class Containers(Protocol):
+    """What can be done to a running container beside its units."""
+
+    def edit(self, container: str, uid_base: int, put: Sequence[Entry], drop: Sequence[str]) -> None:
+        """Write into the root of a running container, and remove paths from it.
+
+        Entries carry owners as seen inside. Links that the container made are followed within its root only,
+        so nothing can be written elsewhere. Binds and tmpfs of the container are not seen.
+        """
+
+    def find(self, commit: str, path: str) -> Entry | None:
+        """What the package tree of a commit has at a path, None when it has nothing there."""
+
+    def clear(self, container: str) -> None:
+        """Take away what a container that does not run has left under /run, and its scratch file. No error
+        if none."""
+
+
+class Keys(Protocol):
+    def make_host_keys(self, folder: str) -> None:
+        """SSH host keys (ssh_host_*_key, 0600) in a folder that is made 0700; those that are there stay."""
+
+
+class Network(Protocol):
+    def reload(self) -> None:
+        """Let systemd-networkd read its files and apply them (networkctl(1), "reload")."""
+
+
+class System(Protocol):
+    """One host."""
+
+    @property
+    def files(self) -> Files: ...
+    @property
+    def units(self) -> Units: ...
+    @property
+    def firewall(self) -> Firewall: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def packages(self) -> Packages: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def containers(self) -> Containers: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def network(self) -> Network: ...
+
+    def ahead(self, patterns: Sequence[str]) -> None:
+        """A hint before an observation: these units and the firewall will be asked for, so ask for both at
+        once.
+
+        What it fetched is given to the next ``units.show(patterns)`` and ``firewall.digest()``, and then
+        forgotten.
+        """
