@@ -179,9 +179,7 @@ class Step:
     def from_json(cls, data: Mapping[str, Json]) -> Step:
         args = data["args"]
         assert isinstance(args, dict)
-        return cls(
-            str(data["kind"]), str(data["verb"]), str(data["id"]), Phase[str(data["phase"])], args
-        )
+        return cls(str(data["kind"]), str(data["verb"]), str(data["id"]), Phase[str(data["phase"])], args)
 
 
 @dataclass(frozen=True)
@@ -209,9 +207,7 @@ class Plan:
     def restarts(self) -> Iterator[str]:
         """Names of containers that this plan restarts or stops."""
         for change in self.changes:
-            if change.kind == "container" and (
-                change.impact >= Impact.restart or change.action is Action.delete
-            ):
+            if change.kind == "container" and (change.impact >= Impact.restart or change.action is Action.delete):
                 yield change.owner
 
     def to_json(self) -> dict[str, Json]:

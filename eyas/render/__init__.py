@@ -1,1 +1,5 @@
+"""Definitions to resources, pure: what one host should hold."""
 
+from eyas.render.desired import Image, desired, desired_digest
+
+__all__ = ["Image", "desired", "desired_digest"]

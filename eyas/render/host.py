@@ -1,0 +1,141 @@
+"""What a host holds besides its containers: scripts, bridge, names, firewall, and its own declared things."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eyas.core.words import Json, Resource
+from eyas.render.container import Place
+from eyas.render.firewall import Rule, Wires, ruleset
+from eyas.render.refs import Names
+
+# What containers on a bridge need of the kernel, whatever the definitions say; a definition may set its own value.
+SYSCTLS = {
+    "net.ipv4.ip_forward": "1",
+    "net.ipv6.conf.all.forwarding": "1",
+    "fs.inotify.max_user_instances": "4096",
+}
+
+
+def network_resources(bridge: Any, origin: str) -> list[Resource]:
+    """The bridge, as systemd.netdev(5) and systemd.network(5) files."""
+    inside = [str(a) for a in (bridge.address4, bridge.address6) if a]
+    netdev = f"[NetDev]\nName={bridge.name}\nKind=bridge\n"
+    addresses = "".join(f"\n[Address]\nAddress={a}\nDuplicateAddressDetection=none\n" for a in inside)
+    network = (
+        f"[Match]\nName={bridge.name}\n\n[Network]\nConfigureWithoutCarrier=yes\nLinkLocalAddressing=ipv6\n"
+        f"IPv6AcceptRA=no\n\n[Link]\nRequiredForOnline=no\n{addresses}"
+    )
+    base = f"50-eyas-{bridge.name}"
+    return [
+        Resource(f"network:{base}.{kind}", "network", "host", {"content": content}, origin)
+        for kind, content in (("netdev", netdev), ("network", network))
+    ]
+
+
+def hosts_text(host: Any, places: Mapping[str, Place]) -> str:
+    """A hosts(5) file with every container under its name, and the host itself under its own."""
+    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    for address in (host.bridge.address4, host.bridge.address6):
+        if address:
+            lines.append(f"{str(address).split('/', 1)[0]}\t{host.name}")
+    for name, where in sorted(places.items(), key=lambda item: int(ipaddress.ip_interface(item[1].address4))):
+        lines += [f"{a.split('/', 1)[0]}\t{name}" for a in (where.address4, where.address6) if a]
+    return "\n".join(lines) + "\n"
+
+
+def firewall_resource(host: Any, places: Mapping[str, Place]) -> Resource:
+    """The one nftables table, from all forwards of all containers."""
+    rules = [
+        Rule(
+            forward.proto,
+            forward.port,
+            _bare(places[c.name].address4),
+            _bare(places[c.name].address6),
+            forward.to or forward.port,
+            forward.reflect,
+            c.name,
+        )
+        for c in host.containers
+        for forward in c.forwards
+    ]
+    public = [str(a).split("/", 1)[0] for a in host.uplink.addresses]
+    net4, net6 = (
+        str(ipaddress.ip_interface(str(a)).network) if a else None for a in (host.bridge.address4, host.bridge.address6)
+    )
+    wires = Wires(
+        host.uplink.interface,
+        host.bridge.name,
+        tuple(a for a in public if ":" not in a),
+        tuple(a for a in public if ":" in a),
+        net4,
+        net6,
+    )
+    return Resource("firewall:eyas", "firewall", "host", {"ruleset": ruleset(rules, wires)}, host.origin)
+
+
+def _bare(address: str | None) -> str | None:
+    return address.split("/", 1)[0] if address else None
+
+
+def own_resources(host: Any, names: Names) -> list[Resource]:
+    """Sysctls, packages, files, users and units of the host itself."""
+    sysctls = {**SYSCTLS, **{key: str(value) for key, value in host.sysctls.items()}}
+    found = [
+        Resource(f"sysctl:{key}", "sysctl", "host", {"value": value}, host.origin)
+        for key, value in sorted(sysctls.items())
+    ]
+    found += [Resource(f"package:{name}", "package", "host", {}, host.origin) for name in sorted(set(host.packages))]
+    for path, file in sorted(host.files.items()):
+        fields: dict[str, Json] = {
+            "content": _content(names, file),
+            "mode": file.mode,
+            "owner": file.owner,
+            "group": file.group,
+        }
+        found.append(Resource(f"file:{path}", "file", "host", fields, file.origin))
+    for user in host.users:
+        fields = {
+            "uid": user.uid,
+            "gid": user.uid,
+            "home": user.home or f"/home/{user.name}",
+            "shell": user.shell,
+            "groups": sorted(user.groups),
+            "keys": list(user.keys),
+            "gecos": "",
+        }
+        found.append(Resource(f"user:{user.name}", "user", "host", fields, user.origin))
+    for name, unit in sorted(host.units.items()):
+        fields = {
+            "content": str(names.fill(unit.content, unit.origin)),
+            "enabled": unit.enable,
+            "running": unit.enable,
+        }
+        found.append(Resource(f"unit:{name}", "unit", "host", fields, unit.origin))
+    return found
+
+
+def _content(names: Names, file: Any) -> str:
+    filled = names.fill(file.content, file.origin)
+    return filled if isinstance(filled, str) else filled.decode("utf-8", "surrogateescape")
+
+
+def support_resources(scripts: Mapping[str, str], units: Mapping[str, str], origin: str) -> Sequence[Resource]:
+    """Our own small programs and boot units, from the kinds that use them."""
+    found = [
+        Resource(
+            f"file:/usr/local/lib/eyas/{name}",
+            "file",
+            "host",
+            {"content": content, "mode": 0o755, "owner": "root", "group": "root"},
+            origin,
+        )
+        for name, content in sorted(scripts.items())
+    ]
+    found += [
+        Resource(f"unit:{name}", "unit", "host", {"content": content, "enabled": True, "running": False}, origin)
+        for name, content in sorted(units.items())
+    ]
+    return found

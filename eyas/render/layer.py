@@ -1,0 +1,185 @@
+"""The configuration layer of one container: everything above its packages, as entries.
+
+Three sources, the later wins: what eyas adds to every container (identity, address, trimming), what grants need,
+what the merged parts of the definition say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eyas.render.accounts import account_entries, group_id, home_of, user_id
+from eyas.render.entries import Entry, install_links, link, merge, text
+from eyas.render.refs import Names
+
+UNITS = "/etc/systemd/system"
+
+ADDRESS_UNIT = """\
+# The fixed address of this container, on the wire that systemd-nspawn made (host0).
+[Unit]
+Description=Address of the container
+DefaultDependencies=no
+After=systemd-sysctl.service local-fs.target
+Before=network-pre.target network.target network-online.target shutdown.target
+Wants=network-pre.target network.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=ip -batch /etc/eyas/address
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+NSPAWN_MOUNT = """\
+# A nested systemd-nspawn cannot take over the inherited /run/systemd/nspawn inside a user namespace.
+[Unit]
+Description=Place for nested containers
+DefaultDependencies=no
+Conflicts=umount.target
+Before=local-fs.target umount.target
+
+[Mount]
+What=nspawn
+Where=/run/systemd/nspawn
+Type=tmpfs
+Options=mode=0755
+
+[Install]
+WantedBy=local-fs.target
+"""
+
+# Units that cost time or memory at each start and do nothing useful on a root that is discarded. Each can be had
+# back: `enable=["systemd-logind.service"]` in a part wins over this list.
+TRIMMED = (
+    "apt-daily-upgrade.timer",
+    "apt-daily.timer",
+    "console-getty.service",
+    "dpkg-db-backup.timer",
+    "dev-hugepages.mount",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty.target",
+    "ldconfig.service",
+    "man-db.timer",
+    "networkd-dispatcher.service",
+    "run-lock.mount",
+    "systemd-ask-password-console.path",
+    "systemd-ask-password-wall.path",
+    "systemd-firstboot.service",
+    "systemd-hwdb-update.service",
+    "systemd-journal-catalog-update.service",
+    "systemd-logind.service",
+    "systemd-networkd.service",
+    "systemd-networkd.socket",
+    "systemd-networkd-wait-online.service",
+    "systemd-pcrmachine.service",
+    "systemd-pcrphase.service",
+    "systemd-pcrphase-sysinit.service",
+    "systemd-pstore.service",
+    "systemd-random-seed.service",
+    "systemd-resolved.service",
+    "systemd-sysusers.service",
+    "systemd-timesyncd.service",
+    "systemd-tpm2-setup.service",
+    "systemd-tpm2-setup-early.service",
+    "systemd-update-done.service",
+    "systemd-update-utmp.service",
+    "systemd-update-utmp-runlevel.service",
+    "systemd-user-sessions.service",
+)
+
+
+def base_entries(spec: Mapping[str, Any]) -> list[Entry]:
+    """What every container gets: who it is, where it is, and how it stops."""
+    lines = ["link set host0 up", f"addr add {spec['address4']} dev host0"]
+    if spec["address6"]:
+        lines.append(f"addr add {spec['address6']} dev host0 nodad")
+    lines.append(f"route add default via {spec['gateway4']} dev host0")
+    if spec["address6"] and spec["gateway6"]:
+        lines.append(f"route add default via {spec['gateway6']} dev host0")
+    stop = f"[Manager]\nDefaultTimeoutStopSec={spec['stop_timeout']}s\n"
+    journal = "[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRuntimeMaxUse=16M\n"
+    entries = [
+        text("/etc/machine-id", f"{spec['machine_id']}\n", 0o444),
+        text("/etc/hostname", f"{spec['name']}\n"),
+        link("/etc/hosts", "/run/eyas-names/hosts"),
+        link(f"{UNITS}/default.target", "/usr/lib/systemd/system/multi-user.target"),
+        text("/etc/eyas/address", "\n".join(lines) + "\n"),
+        text("/etc/systemd/system.conf.d/50-eyas.conf", stop),
+        text("/etc/systemd/journald.conf.d/50-eyas.conf", journal, restart=["systemd-journald.service"]),
+        # newer than /usr, so that systemd does not rebuild caches on every start (systemd-update-done.service(8))
+        text("/etc/.updated", ""),
+        text("/var/.updated", ""),
+        *unit_entries("eyas-address.service", ADDRESS_UNIT, enable=True),
+        *(link(f"{UNITS}/{name}", "/dev/null") for name in TRIMMED),
+    ]
+    if "nspawn" in spec["grants"]:
+        entries += unit_entries("run-systemd-nspawn.mount", NSPAWN_MOUNT, enable=True)
+    return entries
+
+
+def unit_entries(name: str, content: str, *, enable: bool) -> list[Entry]:
+    """A unit file and, when it is to be enabled, the links that its [Install] section asks for."""
+    path = f"{UNITS}/{name}"
+    entries = [text(path, content)]
+    if enable:
+        entries += [link(where, target) for where, target in install_links(name, content)]
+    return entries
+
+
+def part_entries(system: Any, facts: Mapping[str, Any], users: Sequence[Any], names: Names) -> list[Entry]:
+    """What the merged parts of a definition ask for (``system`` is a model System)."""
+    entries: list[Entry] = []
+    for path, file in system.files.items():
+        if hasattr(file, "target"):
+            entries.append(link(path, file.target))
+            continue
+        uid, gid = user_id(facts, users, file.owner), group_id(facts, users, file.group)
+        entries.append(
+            text(
+                path,
+                names.fill(file.content, file.origin),
+                file.mode,
+                uid or 0,
+                gid or 0,
+                file.reload,
+                file.restart,
+            )
+        )
+    for name, unit in system.units.items():
+        entries += unit_entries(name, str(names.fill(unit.content, unit.origin)), enable=unit.enable)
+    own = {name: unit.content for name, unit in system.units.items()}
+    known = facts.get("units", {})
+    for name in system.enable:
+        if name in own:
+            links = install_links(name, own[name])
+        else:
+            links = [(f"/{where}", f"/usr/lib/systemd/system/{name}") for where in known.get(name, ())]
+        # a link to itself takes back the trimming of a unit that somebody asks for by name
+        if name in TRIMMED:
+            entries.append(link(f"{UNITS}/{name}", f"/usr/lib/systemd/system/{name}"))
+        entries += [link(where, target) for where, target in links]
+    entries += [link(f"{UNITS}/{name}", "/dev/null") for name in system.mask]
+    lines = [*system.tmpfiles, *(f"d {home_of(u)} 0700 {u.name} {u.name} -" for u in users)]
+    if lines:
+        entries.append(
+            text(
+                "/etc/tmpfiles.d/50-eyas.conf",
+                "\n".join(lines) + "\n",
+                restart=["systemd-tmpfiles-setup.service"],
+            )
+        )
+    return entries
+
+
+def layer_entries(
+    spec: Mapping[str, Any], system: Any, facts: Mapping[str, Any], users: Sequence[Any], names: Names
+) -> list[Entry]:
+    """All entries of a container's configuration layer, ordered by path."""
+    ours = [*base_entries(spec), *account_entries(facts, users)]
+    return merge(ours, part_entries(system, facts, users, names))

@@ -1,0 +1,50 @@
+"""Names instead of addresses: ``@{postgres.address}`` in a file of a part becomes what the definition says.
+
+Addresses are written once, where a container is declared; everything else refers to the container. The references
+are filled when the host's resources are rendered, so a container that is renumbered takes its users along.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from eyas.core.errors import DefinitionError, Diagnostic
+
+REFERENCE = re.compile(r"@\{([A-Za-z0-9_-]+)\.([a-z0-9_]+)\}")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Container name to its attributes (address, address6, name)."""
+
+    table: Mapping[str, Mapping[str, str]]
+
+    def fill(self, content: str | bytes, origin: str) -> str | bytes:
+        """The content with every reference replaced; raises DefinitionError at ``origin`` for a reference to nothing."""
+        if isinstance(content, bytes) or "@{" not in content:
+            return content
+
+        def value(match: re.Match[str]) -> str:
+            name, attribute = match.groups()
+            known = self.table.get(name)
+            if known is None:
+                raise DefinitionError([self._finding(origin, match.group(0), f"no container {name!r}", name)])
+            if attribute not in known:
+                near = f"known are {', '.join(sorted(known))}"
+                raise DefinitionError([_diagnostic(origin, match.group(0), f"no attribute {attribute!r}", near)])
+            return known[attribute]
+
+        return REFERENCE.sub(value, content)
+
+    def _finding(self, origin: str, field: str, message: str, name: str) -> Diagnostic:
+        near = difflib.get_close_matches(name, self.table, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"containers are {', '.join(sorted(self.table))}"
+        return _diagnostic(origin, field, message, hint)
+
+
+def _diagnostic(origin: str, field: str, message: str, hint: str) -> Diagnostic:
+    file, _, line = origin.rpartition(":")
+    return Diagnostic(file, int(line) if line.isdigit() else 0, field, f"refers to nothing: {message}", hint)
