@@ -129,6 +129,17 @@ class FieldChange:
             "unit": self.unit,
         }
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> FieldChange:
+        return cls(
+            str(data["field"]),
+            data["old"],
+            data["new"],
+            Impact[str(data["impact"])],
+            str(data.get("note", "")),
+            str(data.get("unit", "")),
+        )
+
 
 @dataclass(frozen=True)
 class Change:
@@ -156,6 +167,20 @@ class Change:
             "fields": [f.to_json() for f in self.fields],
             "notice": self.notice,
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Change:
+        return cls(
+            str(data["id"]),
+            str(data["kind"]),
+            str(data["owner"]),
+            Action(str(data["action"])),
+            Impact[str(data["impact"])],
+            Reason(str(data["reason"])),
+            str(data.get("origin", "")),
+            tuple(FieldChange.from_json(item) for item in _objects(data.get("fields"))),
+            str(data.get("notice", "")),
+        )
 
 
 @dataclass(frozen=True)
@@ -219,3 +244,24 @@ class Plan:
             "untouched": list(self.untouched),
             "left": list(self.left),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Plan:
+        """Raises ValueError for a plan of another version."""
+        if data.get("version") != 1:
+            raise ValueError(f"a plan of version {data.get('version')}, known is 1")
+        return cls(
+            str(data["host"]),
+            tuple(Change.from_json(item) for item in _objects(data["changes"])),
+            tuple(Step.from_json(item) for item in _objects(data["steps"])),
+            _strings(data.get("untouched")),
+            _strings(data.get("left")),
+        )
+
+
+def _objects(value: Json) -> list[dict[str, Json]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _strings(value: Json) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
