@@ -126,7 +126,7 @@ def probe_fields(probe: Any) -> dict[str, Json]:
         "status": probe.status,
         "contains": probe.contains,
         "argv": list(probe.argv) if probe.argv else None,
-        "unit": probe.unit,
+        "unit": probe.unit_name,
         "timeout": probe.timeout,
     }
     return {key: value for key, value in raw.items() if value is not None}

@@ -23,7 +23,7 @@ class Names:
     table: Mapping[str, Mapping[str, str]]
 
     def fill(self, content: str | bytes, origin: str) -> str | bytes:
-        """The content with every reference replaced; raises DefinitionError at ``origin`` for a reference to nothing."""
+        """The content with references replaced; DefinitionError at ``origin`` for a reference to nothing."""
         if isinstance(content, bytes) or "@{" not in content:
             return content
 
