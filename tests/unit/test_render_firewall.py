@@ -1,0 +1,44 @@
+"""The ruleset is compared as text with what an administrator would expect to read, and checked by nft itself in the lab."""
+
+from eyas.render.firewall import Rule, Wires, host_part, ruleset
+
+WIRES = Wires("eth0", "br0", ("203.0.113.112",), ("2001:db8:5:1::2",), "10.0.5.0/24", "fd00:5::/64")
+
+
+def rule(port: int, proto: str = "tcp", to6: str | None = "fd00:5::10", reflect: bool = True) -> Rule:
+    return Rule(proto, port, "10.0.5.10", to6, port, reflect, "web-front")
+
+
+def test_forward_is_one_map_element_for_each_family() -> None:
+    text = ruleset([rule(443)], WIRES)
+    assert '443 comment "web-front" : 10.0.5.10 . 443' in text
+    assert '443 comment "web-front" : fd00:5::10 . 443' in text
+    assert text.count("dnat ip to tcp dport map @tcp4") == 2  # from outside and inside, and from the host itself
+
+
+def test_forward_without_reflection_answers_the_uplink_only() -> None:
+    text = ruleset([rule(222, reflect=False)], WIRES)
+    assert 'iifname "eth0" ip daddr { 203.0.113.112 } dnat ip to tcp dport map @tcp4_outside' in text
+    output = text.split("chain output")[1].split("}")[0]
+    assert "dnat" not in output
+
+
+def test_no_forward_means_no_map_and_no_translation() -> None:
+    text = ruleset([], WIRES)
+    assert "map " not in text
+    assert "dnat ip" not in text
+    assert 'oifname "eth0" ip saddr 10.0.5.0/24 masquerade' in text
+
+
+def test_a_container_without_ipv6_gets_no_ipv6_forward() -> None:
+    text = ruleset([rule(80, to6=None)], WIRES)
+    assert "map tcp6" not in text
+
+
+def test_order_of_definitions_does_not_matter() -> None:
+    assert ruleset([rule(80), rule(443)], WIRES) == ruleset([rule(443), rule(80)], WIRES)
+
+
+def test_host_part() -> None:
+    assert host_part("10.0.5.50/24") == 50
+    assert host_part("10.1.2.3/16") == 2 * 256 + 3
