@@ -1,1 +1,66 @@
-"""eyas: servers of systemd-nspawn containers from Python definitions."""
+"""eyas: servers of systemd-nspawn containers from Python definitions.
+
+What a definition needs is imported from here. The names are looked up when asked for, so that commands which need no
+definitions do not load the machinery behind them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eyas.model import (
+        Backend,
+        Bind,
+        Bridge,
+        Container,
+        File,
+        Fleet,
+        Forward,
+        Host,
+        Image,
+        Limits,
+        Link,
+        Probe,
+        Root,
+        Site,
+        System,
+        Unit,
+        Uplink,
+        User,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backend",
+    "Bind",
+    "Bridge",
+    "Container",
+    "File",
+    "Fleet",
+    "Forward",
+    "Host",
+    "Image",
+    "Limits",
+    "Link",
+    "Probe",
+    "Root",
+    "Site",
+    "System",
+    "Unit",
+    "Uplink",
+    "User",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from eyas import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module 'eyas' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
