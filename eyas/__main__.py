@@ -1,0 +1,90 @@
+"""The entry of the program, and the only place that catches errors and says them.
+
+Exit codes: 0 done or nothing to do · 1 failed, nothing changed · 2 wrong usage or definitions · 3 differences ·
+4 failed and undone · 5 stuck · 130 interrupted · 141 whoever read our output has gone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from eyas.core.errors import DefinitionError, EyasError
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; gives the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except EyasError as error:
+        _say(*_error_lines(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("eyas: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is left in the buffer has no reader: without this Python complains once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception as error:
+        if os.environ.get("EYAS_TRACEBACK", "") not in ("", "0"):
+            raise
+        text = " ".join(str(error).split())[:300]
+        _say(
+            f"eyas: internal error: {type(error).__name__}{': ' if text else ''}{text}",
+            "hint: this is a bug; run it again with EYAS_TRACEBACK=1 and report what it prints",
+        )
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    from eyas.cli.read import read
+
+    # Completion is asked for through the environment, with an empty command line: that is typer's.
+    call = None if "_EYAS_COMPLETE" in os.environ else read(words)
+    if call is not None:
+        return _dispatch(call)
+    from eyas.cli.app import run_app
+
+    return run_app(words, _dispatch)
+
+
+def _dispatch(call: object) -> int:
+    from importlib import import_module
+
+    from eyas.cli.context import context_of
+    from eyas.cli.read import Call
+
+    assert isinstance(call, Call)
+    module = import_module(f"eyas.cli.{call.verb.module}")
+    code = module.run(context_of(call.globals), **call.values)
+    sys.stdout.flush()  # here a reader that has gone is still caught
+    return int(code or 0)
+
+
+def _error_lines(error: EyasError) -> list[str]:
+    lines = []
+    if isinstance(error, DefinitionError):
+        lines = [diagnostic.text() for diagnostic in error.diagnostics]
+    return [*lines, f"eyas: {error.message}", *([f"hint: {error.hint}"] if error.hint else [])]
+
+
+def _say(*lines: str) -> None:
+    try:
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        pass
+    try:
+        sys.stderr.write("".join(line + "\n" for line in lines))
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

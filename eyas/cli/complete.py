@@ -1,0 +1,54 @@
+"""What the shell completes: names of containers and hosts, from what the last evaluation noted down.
+
+No definitions are loaded for it: a key press must not run code, nor wait for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from eyas.cli.context import find_fleet
+from eyas.core.errors import EyasError
+
+CACHE = ".eyas/cache"
+NAMES = "names.json"
+
+
+def noted(fleet: str) -> dict[str, list[str]]:
+    """Container and host names that the last evaluation of this fleet found; empty when there was none."""
+    try:
+        with open(os.path.join(fleet, CACHE, NAMES), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def completer(what: str) -> Callable[..., list[str]]:
+    """The completion function of typer for one kind of word."""
+    if what == "folders":
+        return _folders
+
+    def complete(ctx: Any, incomplete: str) -> list[str]:
+        given = ctx.find_root().params.get("directory")
+        try:
+            names = noted(find_fleet(given or os.environ.get("EYAS_FLEET")))
+        except EyasError:
+            return []
+        words = [*names.get("hosts", []), "internet"] if what == "lab" else names.get(what, [])
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def _folders(incomplete: str) -> list[str]:
+    folder, _, start = incomplete.rpartition("/")
+    base = (folder or "/") if "/" in incomplete else "."
+    try:
+        names = sorted(e.name for e in os.scandir(base) if e.is_dir() and e.name.startswith(start))
+    except OSError:
+        return []
+    return [f"{folder}/{name}/" if "/" in incomplete else f"{name}/" for name in names]
