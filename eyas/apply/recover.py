@@ -1,0 +1,151 @@
+"""Ending a run that nobody ended: its process was killed, or the host lost its power.
+
+    current -> run, its journal says        the host becomes
+    kept (or every step is done)            wholly after: what is left of the sweep is done
+    anything else                           wholly before: every begun step is undone
+
+Recovery may be killed as well; the next one goes on where it was.
+"""
+
+from __future__ import annotations
+
+import time
+
+from eyas.apply.fault import Fault
+from eyas.apply.journal import Journal, Runs
+from eyas.apply.outcome import Outcome, Result
+from eyas.apply.run import stuck_hint, sweep
+from eyas.apply.undo import explain, walk_back
+from eyas.core import paths
+from eyas.core.errors import Stuck
+from eyas.core.events import Event, Listener, silent
+from eyas.core.system import System
+from eyas.core.words import Phase, Plan
+
+AGENT = f"{paths.PROGRAMS}/agent/current/run.py"
+
+# Early: before anything reads the files that may have to be put back (sysctls, networkd, the firewall, containers).
+RECOVER_UNIT_NAME = "eyas-recover.service"
+RECOVER_UNIT = f"""\
+[Unit]
+Description=Put an interrupted run of eyas back
+Documentation=man:eyas(1)
+ConditionPathExists={paths.RUNS}/current
+DefaultDependencies=no
+Conflicts=shutdown.target
+RequiresMountsFor={paths.STATE} {paths.PROGRAMS}
+After=systemd-remount-fs.service local-fs.target
+Before=sysinit.target systemd-sysctl.service network-pre.target systemd-networkd.service eyas-firewall.service
+Before=machines.target shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -I -S {AGENT} recover --boot
+TimeoutStartSec=300
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+def recover(
+    system: System,
+    runs: Runs,
+    listener: Listener = silent,
+    *,
+    boot: bool = False,
+    accept: bool = False,
+    fault: Fault | None = None,
+) -> Outcome | None:
+    """End the open run; None when there is none. The caller holds the host's lock.
+
+    ``boot``: no container runs yet; files are mended, and systemd is told once afterwards. ``accept``: a person has
+    looked at a run that is stuck and leaves the host as it is; the next plan starts from there. Raises Stuck when the
+    run's folder cannot be read.
+    """
+    id_ = runs.current()
+    if id_ is None:
+        return None
+    began = time.monotonic()
+    if accept:
+        return _accept(runs, id_)
+    journal = runs.open(id_)
+    try:
+        if not journal.records:  # `current` is made after the journal is on disk: this folder was tampered with
+            raise Stuck(f"cannot recover run {id_}: its journal is empty", "run: eyas recover --accept")
+        plan = journal.plan
+        outcome = _recover(journal, plan, system, listener, boot, fault or Fault(), began)
+        runs.close(journal, outcome.to_json())
+    finally:
+        journal.close()
+    return outcome
+
+
+def finished(journal: Journal, plan: Plan) -> bool:
+    """Whether every step before the sweep is done, and nobody has begun to go back."""
+    if journal.has("kept"):
+        return True
+    if any(record["state"] in ("undoing", "failed") for record in journal.records):
+        return False
+    wanted = {n for n, step in enumerate(plan.steps) if step.phase is not Phase.sweep}
+    return wanted <= journal.numbers("done")
+
+
+def _recover(
+    journal: Journal, plan: Plan, system: System, listener: Listener, boot: bool, fault: Fault, began: float
+) -> Outcome:
+    hands: list[str] = []
+    warnings: list[str] = []
+    result: Result
+    if finished(journal, plan):
+        result = "kept"
+        if not journal.has("kept"):
+            journal.write("kept")
+            journal.sync()
+        listener(Event("recover", journal.id, "all steps of the interrupted run were done: it is kept"))
+        warnings += sweep(journal, plan, system, listener)
+    else:
+        listener(Event("recover", journal.id, "putting an interrupted run back"))
+        hands = walk_back(journal, plan, system, listener, boot=boot, fault=fault)
+        result = "stuck" if hands else "undone"
+        if boot:
+            warnings += _tell_systemd(system)
+        journal.write(result)
+        journal.sync()
+    return Outcome(
+        run=journal.id,
+        result=result,
+        steps=len(plan.steps),
+        done=len(journal.numbers("done")),
+        seconds=round(time.monotonic() - began, 3),
+        error="" if result == "kept" else "the run was interrupted",
+        hint=stuck_hint(journal) if hands else "",
+        recovered=True,
+        hands=tuple(hands),
+        warnings=tuple(warnings),
+        left=plan.left,
+        changes=len(plan.changes),
+    )
+
+
+def _tell_systemd(system: System) -> list[str]:
+    """After files were mended at boot: systemd reads them again, and starts what is wanted by now. It has planned
+    its boot from the files of the interrupted run; a second start of the same target adds what was missing there."""
+    try:
+        system.units.daemon_reload()
+        system.units.start(["machines.target"], wait=False)
+    except Exception as error:  # any: the files are mended, and a boot must not hang on this
+        return [f"cannot tell systemd about files that were put back: {explain(error)}"]
+    return []
+
+
+def _accept(runs: Runs, id_: str) -> Outcome:
+    """Leave the host as it is; the run's folder stays, with all that was put away."""
+    outcome = Outcome(run=id_, result="stuck", recovered=True, error="left as it is, as a person asked")
+    if (runs.folder / id_).is_dir():
+        journal = Journal(runs.folder / id_)
+        journal.write("accepted")
+        journal.sync()
+        runs.close(journal, outcome.to_json())
+    runs.release()
+    return outcome

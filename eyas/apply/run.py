@@ -1,0 +1,337 @@
+"""One run: the steps of a plan in their order, then the proof that nothing else was touched, then the sweep.
+
+The order of a run, all of it:
+
+    refuse when another run is open
+    note the invocation of every container
+    per round of steps:  save -> journal, synced -> do -> journal
+    a step fails, or somebody interrupts: walk back, end
+    kept
+    prove: containers that were to be left alone have their old invocation
+    sweep, end
+
+Steps with the same phase and the same ``args["wave"]`` that follow each other are a batch: they do not depend on each
+other. Within a batch the steps of one resource keep their order, and the first steps of all its resources are done
+side by side, then the second ones, and so on. A verb with a ``do_many(system, [(step, saved), ...])`` gets all its
+steps of a round in one call (ten containers: one ``systemctl start``), others get a thread each.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from eyas.apply.fault import Fault
+from eyas.apply.journal import Journal, Runs
+from eyas.apply.outcome import Outcome, Result
+from eyas.apply.undo import explain, name, walk_back
+from eyas.core.errors import EyasError
+from eyas.core.events import Event, Listener, silent
+from eyas.core.system import System
+from eyas.core.words import Action, Impact, Json, Phase, Plan, Resource, Resources, Step
+from eyas.kind import kind_of, verb_of
+
+
+def never() -> bool:
+    return False
+
+
+@dataclass
+class Run:
+    """The state of a run while it is under way."""
+
+    journal: Journal
+    plan: Plan
+    system: System
+    listener: Listener = silent
+    stop: Callable[[], bool] = never  # asked between rounds; true: go back
+    fault: Fault = field(default_factory=Fault)
+    threads: bool = True
+    done: int = 0
+    failed: tuple[Step, BaseException] | None = None
+    interrupted: bool = False
+
+    def forward(self) -> bool:
+        """Do all steps before the sweep; False when one failed or somebody interrupted."""
+        for round_ in rounds(self.plan.steps):
+            if self.stop():
+                self.interrupted = True
+                return False
+            if not self._round(round_):
+                return False
+        return True
+
+    def _round(self, numbers: Sequence[int]) -> bool:
+        steps = [(number, self.plan.steps[number]) for number in numbers]
+        saved: dict[int, Json] = {}
+        for number, step in steps:
+            try:
+                saved[number] = verb_of(step).save(self.system, step, self.journal.saved_folder(number))
+            except Exception as error:  # any: a step that cannot look must not be done
+                self.failed = (step, error)
+                return False
+            self.journal.write("saved", number, data=saved[number])
+        self.journal.sync()
+        problems = self._do_all(steps, saved)
+        for number, step in steps:
+            if number in problems:
+                self.failed = self.failed or (step, problems[number])
+            else:
+                self.journal.write("done", number)
+                self.done += 1
+        return not problems
+
+    def _do_all(self, steps: Sequence[tuple[int, Step]], saved: dict[int, Json]) -> dict[int, BaseException]:
+        """Do the steps of one round side by side; what failed, by number."""
+        jobs: list[Sequence[tuple[int, Step]]] = []
+        groups: dict[tuple[str, str], list[tuple[int, Step]]] = {}
+        for number, step in steps:
+            groups.setdefault((step.kind, step.verb), []).append((number, step))
+        for group in groups.values():
+            together = len(group) > 1 and getattr(verb_of(group[0][1]), "do_many", None) is not None
+            jobs += [group] if together else [[item] for item in group]
+        problems: dict[int, BaseException] = {}
+        if len(jobs) == 1 or not self.threads:
+            for job in jobs:
+                self._do(job, saved, problems)
+            return problems
+        threads = [threading.Thread(target=self._do, args=(job, saved, problems)) for job in jobs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return problems
+
+    def _do(self, job: Sequence[tuple[int, Step]], saved: dict[int, Json], problems: dict[int, BaseException]) -> None:
+        """Do one step, or several of one verb in one call."""
+        total = len(self.plan.steps)
+        for number, step in job:
+            self.listener(Event("apply", step.id, name(step), number + 1, total))
+        try:
+            for number, _step in job:
+                self.fault.at(f"kill:{number}")
+                self.fault.at(f"fail:{number}")
+            verb = verb_of(job[0][1])
+            many = getattr(verb, "do_many", None)
+            if len(job) > 1 and many is not None:
+                many(self.system, [(step, saved[number]) for number, step in job])
+            else:
+                for number, step in job:
+                    verb.do(self.system, step, saved[number])
+            for number, _step in job:
+                self.fault.at(f"kill-after-do:{number}")
+        except Exception as error:  # any: the way back is the same
+            for number, _step in job:
+                problems[number] = error
+
+
+def apply(
+    plan: Plan,
+    desired: Resources,
+    system: System,
+    runs: Runs,
+    listener: Listener = silent,
+    *,
+    who: str = "",
+    stop: Callable[[], bool] = never,
+    fault: Fault | None = None,
+    threads: bool = True,
+) -> Outcome:
+    """Do a plan, and prove what it promised. Whatever happens to a step is in the outcome; raises Failed only when
+    the run cannot begin (another one is open), Stuck when files of the run cannot be read.
+
+    The caller holds the host's lock. An exception that is no Exception (a test's kill) leaves the journal as it is,
+    for recovery.
+    """
+    began = time.monotonic()
+    before = invocations(system)
+    journal = runs.begin(plan, desired, who)
+    try:
+        fault = fault or Fault()
+        run = Run(journal, plan, system, listener, stop, fault, threads)
+        outcome = _kept(run, before) if run.forward() else _back(run)
+        outcome = _timed(outcome, began)
+        runs.close(journal, outcome.to_json())
+    finally:
+        journal.close()
+    return outcome
+
+
+def _kept(run: Run, before: dict[str, str]) -> Outcome:
+    """All steps are done: the run is kept, proved and swept."""
+    run.fault.at("kill:kept")
+    run.journal.write("kept")
+    run.journal.sync()
+    disturbed, proved = prove(run.plan, before, invocations(run.system))
+    for container in disturbed:
+        text = f"{container} was to be left alone, but it does not run with the invocation it had before"
+        run.listener(Event("apply", f"container:{container}", text, level="warning"))
+    run.fault.at("kill:sweep")
+    warnings = sweep(run.journal, run.plan, run.system, run.listener)
+    return _outcome(
+        run,
+        "kept",
+        disturbed=tuple(disturbed),
+        proved=tuple(proved),
+        warnings=tuple(warnings),
+        error=_broken(disturbed),
+        hint="look at: journalctl -u 'systemd-nspawn@*' --since -10min" if disturbed else "",
+    )
+
+
+def _broken(disturbed: Sequence[str]) -> str:
+    if not disturbed:
+        return ""
+    return f"the plan was done, but restarted what it promised to leave alone: {', '.join(disturbed)}"
+
+
+def _back(run: Run) -> Outcome:
+    """A step failed or somebody interrupted: everything that was begun is undone."""
+    step, problem = run.failed or (None, None)
+    if step is not None and problem is not None:
+        trace = "" if isinstance(problem, EyasError) else "".join(traceback.format_exception(problem))
+        run.journal.write("failed", run.plan.steps.index(step), error=explain(problem), trace=trace)
+        text = f"cannot do {name(step)}: {explain(problem)}"
+        run.listener(Event("apply", step.id, text, level="warning"))
+    touched = bool(run.journal.saved())
+    hands = walk_back(run.journal, run.plan, run.system, run.listener, fault=run.fault)
+    run.journal.write("stuck" if hands else "undone")
+    run.journal.sync()
+    result: Result = "stuck" if hands else "undone" if touched else "failed"
+    return _outcome(
+        run,
+        result,
+        error=f"cannot do {name(step)}: {explain(problem)}" if step is not None and problem is not None else "",
+        hint=stuck_hint(run.journal) if hands else getattr(problem, "hint", ""),
+        step=name(step) if step is not None else "",
+        interrupted=run.interrupted,
+        hands=tuple(hands),
+    )
+
+
+def stuck_hint(journal: Journal) -> str:
+    return (
+        f"mend what is named, then run: eyas recover (it tries again); or leave the host as it is with: "
+        f"eyas recover --accept; what was put away is in {journal.saved_folder(0).rpartition('/')[0]}"
+    )
+
+
+def _outcome(
+    run: Run,
+    result: Result,
+    *,
+    error: str = "",
+    hint: str = "",
+    step: str = "",
+    interrupted: bool = False,
+    disturbed: tuple[str, ...] = (),
+    proved: tuple[str, ...] = (),
+    hands: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+) -> Outcome:
+    plan = run.plan
+    return Outcome(
+        run=run.journal.id,
+        result=result,
+        steps=len(plan.steps),
+        done=run.done,
+        error=error,
+        hint=hint,
+        step=step,
+        interrupted=interrupted,
+        disturbed=disturbed,
+        proved=proved,
+        hands=hands,
+        warnings=warnings,
+        left=plan.left,
+        changes=len(plan.changes),
+        restarts=tuple(sorted(set(plan.restarts()))),
+    )
+
+
+def _timed(outcome: Outcome, began: float) -> Outcome:
+    from dataclasses import replace
+
+    return replace(outcome, seconds=round(time.monotonic() - began, 3))
+
+
+def sweep(journal: Journal, plan: Plan, system: System, listener: Listener) -> list[str]:
+    """Do the steps of the sweep that are not done yet; what failed, in words. The run is kept already, so a
+    failure is a warning: the next plan sees what is left and sweeps again."""
+    swept = journal.numbers("swept")
+    warnings: list[str] = []
+    for number, step in enumerate(plan.steps):
+        if step.phase is not Phase.sweep or number in swept:
+            continue
+        listener(Event("apply", step.id, name(step), number + 1, len(plan.steps)))
+        try:
+            verb = verb_of(step)
+            data = verb.save(system, step, journal.saved_folder(number))
+            journal.write("sweeping", number, data=data)
+            journal.sync()
+            verb.do(system, step, data)
+        except Exception as error:  # any: the run is kept
+            warnings.append(f"cannot do {name(step)}: {explain(error)}")
+        else:
+            journal.write("swept", number)
+    return warnings
+
+
+def rounds(steps: Sequence[Step]) -> Iterator[list[int]]:
+    """Numbers of the steps before the sweep, in the groups that are done side by side."""
+    for batch in _batches(steps):
+        lanes: dict[str, list[int]] = {}
+        for number in batch:
+            lanes.setdefault(steps[number].id, []).append(number)
+        for place in range(max(len(lane) for lane in lanes.values())):
+            yield [lane[place] for lane in lanes.values() if place < len(lane)]
+
+
+def _batches(steps: Sequence[Step]) -> Iterator[list[int]]:
+    """Runs of neighbours with the same phase and wave; a step without a wave stands alone."""
+    batch: list[int] = []
+    last: tuple[Phase, Json] | None = None
+    for number, step in enumerate(steps):
+        if step.phase is Phase.sweep:
+            continue
+        wave = step.args.get("wave")
+        place = (step.phase, wave) if wave is not None else None
+        if batch and (place is None or place != last):
+            yield batch
+            batch = []
+        batch.append(number)
+        last = place
+    if batch:
+        yield batch
+
+
+def invocations(system: System) -> dict[str, str]:
+    """Container name to the invocation id of its unit, for those that run (systemd.exec(5), INVOCATION_ID)."""
+    found: dict[str, str] = {}
+    for resource in kind_of("container").observe(system):
+        id_ = invocation(resource)
+        if id_:
+            found[resource.name] = id_
+    return found
+
+
+def invocation(resource: Resource) -> str:
+    state = resource.fields.get("state")
+    return str(state.get("invocation") or "") if isinstance(state, dict) else ""
+
+
+def prove(plan: Plan, before: dict[str, str], after: dict[str, str]) -> tuple[list[str], list[str]]:
+    """(disturbed, proved): of all containers that ran before, those that were to go on running and do not have the
+    same invocation, and those that do. To go on means: the plan does not restart, stop or remove it."""
+    moved = set(plan.restarts())
+    for change in plan.changes:
+        if change.kind == "container" and (
+            change.action in (Action.create, Action.start, Action.delete) or change.impact >= Impact.restart
+        ):
+            moved.add(change.owner)
+    promised = [c for c in before if c not in moved or c in plan.untouched]
+    disturbed = sorted(c for c in promised if after.get(c) != before[c])
+    return disturbed, sorted(set(promised) - set(disturbed))
