@@ -1,4 +1,4 @@
-"""The ruleset is compared as text with what an administrator would expect to read, and checked by nft itself in the lab."""
+"""The ruleset is compared as text with what an administrator would expect to read; nft checks it in the lab."""
 
 from eyas.render.firewall import Rule, Wires, host_part, ruleset
 
