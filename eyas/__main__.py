@@ -75,15 +75,12 @@ def _error_lines(error: EyasError) -> list[str]:
 
 
 def _say(*lines: str) -> None:
-    try:
-        sys.stdout.flush()
-    except (BrokenPipeError, ValueError):
-        pass
-    try:
-        sys.stderr.write("".join(line + "\n" for line in lines))
-        sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
-        pass
+    for stream, text in ((sys.stdout, ""), (sys.stderr, "".join(line + "\n" for line in lines))):
+        try:
+            stream.write(text)
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            continue  # nobody is there to read it, or the stream is closed
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def run_app(words: Sequence[str], handle: Handler) -> int:
     except MISTAKE as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             sys.stdout.write(error.format_message() + "\n")
-            return error.exit_code
+            return int(error.exit_code)
         said = error.format_message().strip().rstrip(".")
         where = error.ctx.command_path if error.ctx else "eyas"
         raise UsageError(
@@ -72,9 +72,12 @@ def _command(verb: Verb, shared: Values, handle: Handler) -> Callable[..., int]:
     return _function((*verb.options, *GLOBALS), verb.arguments, call)
 
 
-def _function(options: Sequence[Option], arguments: Sequence[Argument], call: Callable[[Values], Any]) -> Callable[..., Any]:
+def _function(
+    options: Sequence[Option], arguments: Sequence[Argument], call: Callable[[Values], Any]
+) -> Callable[..., Any]:
     """A function whose signature says to typer what the rows say."""
-    parameters = [_parameter(row) for row in (*arguments, *options)]
+    rows: tuple[Option | Argument, ...] = (*arguments, *options)
+    parameters = [_parameter(row) for row in rows]
 
     def function(**values: Any) -> Any:
         taken = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

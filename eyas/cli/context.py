@@ -56,7 +56,9 @@ def find_fleet(given: str | None) -> str:
     start = os.path.abspath(given or ".")  # noqa: PTH100 (pathlib costs time at every start)
     if given is not None:
         if not os.path.isfile(os.path.join(start, DEFINITIONS)):  # noqa: PTH113, PTH118
-            raise UsageError(f"cannot use {given}: it has no {DEFINITIONS}", "give a directory with a fleet's definitions")
+            raise UsageError(
+                f"cannot use {given}: it has no {DEFINITIONS}", "give a directory with a fleet's definitions"
+            )
         return start
     folder = start
     while not os.path.isfile(os.path.join(folder, DEFINITIONS)):  # noqa: PTH113, PTH118

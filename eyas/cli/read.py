@@ -45,7 +45,8 @@ def _options(
 ) -> list[str] | None:
     """Take options out of the words; what is left are arguments. None for anything unusual.
 
-    With ``stop``, ends at the first word that is no option. ``values`` takes what the verb declares, ``shared`` the rest.
+    With ``stop``, ends at the first word that is no option. ``values`` takes what the verb declares, ``shared`` the
+    rest.
     """
     known = {flag: option for option in options for flag in option.flags}
     left: list[str] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Value: TypeAlias = "bool | int | str | None | tuple[str, ...]"
+Value: TypeAlias = "bool | int | str | tuple[str, ...] | None"
 Values: TypeAlias = "dict[str, Value]"
 
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 from eyas.cli.table import Argument, Option, Verb
 
 GLOBALS = (
-    Option("directory", ("-C", "--directory"), "The fleet's directory (default: the nearest one upwards with a "
-           "fleet.py; also EYAS_FLEET).", "DIR", complete="folders"),
-    Option("lab", ("--lab",), "Act on the lab that was started from this fleet, not on this machine (also EYAS_LAB=1)."),
-    Option("host", ("--host",), "The host to act on (default: the one named like this machine, or the only one).",
-           "NAME", complete="hosts"),
+    Option(
+        "directory",
+        ("-C", "--directory"),
+        "The fleet's directory (default: the nearest one upwards with a fleet.py; also EYAS_FLEET).",
+        "DIR",
+        complete="folders",
+    ),
+    Option("lab", ("--lab",), "Act on the lab of this fleet, not on this machine (also EYAS_LAB=1)."),
+    Option(
+        "host",
+        ("--host",),
+        "The host to act on (default: the one named like this machine, or the only one).",
+        "NAME",
+        complete="hosts",
+    ),
     Option("verbose", ("-v", "--verbose"), "Tell more: each step, each command that is run."),
 )
 """Options of every command; they may stand before or after the verb."""
@@ -17,63 +27,144 @@ GLOBALS = (
 JSON = Option("json", ("--json",), "Print JSON (versioned) instead of text.")
 YES = Option("yes", ("-y", "--yes"), "Do not ask before something restarts.")
 EXIT_CODE = Option("exit_code", ("--exit-code",), "End with 3 when there are differences.")
-JOBS = Option("jobs", ("-j", "--jobs"), "Build so many images at a time (default: one for each processor).", "N", number=True)
+JOBS = Option(
+    "jobs", ("-j", "--jobs"), "Build so many images at a time (default: one for each processor).", "N", number=True
+)
 CONTAINER = Argument("name", "The container.", "NAME", complete="containers")
-CONTAINERS = Argument("names", "Containers; all of them when none is given.", "NAME", required=False, many=True,
-                      complete="containers")
+CONTAINERS = Argument(
+    "names", "Containers; all of them when none is given.", "NAME", required=False, many=True, complete="containers"
+)
 COMMAND = Argument("command", "The command and its arguments, after --.", "COMMAND", many=True)
 LAB_HOST = Argument("name", "A host of the lab, or `internet`.", "HOST", complete="lab")
 LAB_DIR = Argument("folder", "The fleet's directory (default: as for -C).", "DIR", required=False, complete="folders")
 
 VERBS = (
-    Verb("check", "check", "Check the definitions and print all findings.",
-         "Loads fleet.py and applies every rule. No command is run and no host is asked. Ends with 2 when there are "
-         "errors; warnings alone end with 0.", options=(JSON,)),
-    Verb("build", "build", "Build the images that the definitions need.",
-         "Builds what is not built yet, into the store of this machine. Versions of packages come from eyas.lock; "
-         "those of a new image are resolved and written there first.", options=(JOBS, JSON)),
-    Verb("update", "update", "Move the pinned versions of images forward.",
-         "Resolves the newest versions that the configured package sources offer, writes eyas.lock and shows the "
-         "difference. Nothing is built and no host is touched: that is for `eyas apply`.",
-         (Argument("images", "Images by name; all when none is given.", "IMAGE", required=False, many=True),),
-         (JSON,)),
-    Verb("plan", "plan", "Show what apply would change, and who will notice.",
-         "Compares what the definitions ask for with what the host has. Changes nothing on the host.",
-         options=(JSON, EXIT_CODE)),
-    Verb("apply", "apply", "Make the host what the definitions say.",
-         "Shows the plan, asks when something restarts, applies it as journaled steps, and checks afterwards that "
-         "nothing else was touched. What fails is undone.", options=(YES, JOBS, JSON)),
-    Verb("status", "status", "Show state, health, memory and drift of each container.",
-         "Drift is what apply would mend. Works without an apply in between and changes nothing.",
-         (CONTAINERS,), (JSON, EXIT_CODE)),
-    Verb("history", "history", "List the runs that changed this host.",
-         "Newest first. With a run's id: what it changed.",
-         (Argument("run_id", "One run.", "RUN", required=False),), (JSON,)),
-    Verb("gc", "gc", "Remove trees, layers, builds and runs that nothing refers to.",
-         "Never what runs, what the definitions need, or what the last runs that are kept refer to.",
-         options=(Option("keep", ("--keep",), "Keep so many of the last runs (default 5).", "N", number=True), JSON)),
-    Verb("why", "why", "Tell which line of the definitions asked for a thing, and which run changed it last.",
-         "THING is a container (postgres), a path in a container (postgres:/etc/hosts), a host path that is bound, a "
-         "forwarded port (443 or 443/udp), a package, or the id of a resource (sysctl:vm.swappiness).",
-         (Argument("thing", "What to ask about.", "THING", complete="containers"),), (JSON,)),
-    Verb("writes", "writes", "List what a container wrote outside its persistent paths.",
-         "A restart loses all of it.", (CONTAINER,), (JSON,)),
-    Verb("shell", "shell", "Open a shell in a container.", "",
-         (CONTAINER,), (Option("user", ("-u", "--user"), "The user inside (default root).", "USER"),)),
-    Verb("exec", "exec", "Run a command in a container.", "Ends with the exit code of the command.",
-         (CONTAINER, COMMAND)),
-    Verb("logs", "logs", "Show the journal of a container, also of one that is gone.", "",
-         (CONTAINER,), (
-             Option("follow", ("-f", "--follow"), "Keep showing new lines."),
-             Option("lines", ("-n", "--lines"), "Show so many lines (default 50).", "N", number=True),
-             Option("unit", ("-u", "--unit"), "Only one unit inside.", "UNIT"))),
-    Verb("lab up", "lab_up", "Boot the fleet's hosts as virtual machines of this one, with an internet beside them.",
-         "", (LAB_DIR,)),
-    Verb("lab down", "lab_down", "Stop the lab of this fleet and remove what it left.", "",
-         (LAB_DIR,), (Option("everything", ("--all",), "All labs on this machine."),)),
+    Verb(
+        "check",
+        "check",
+        "Check the definitions and print all findings.",
+        "Loads fleet.py and applies every rule. No command is run and no host is asked. Ends with 2 when there are "
+        "errors; warnings alone end with 0.",
+        options=(JSON,),
+    ),
+    Verb(
+        "build",
+        "build",
+        "Build the images that the definitions need.",
+        "Builds what is not built yet, into the store of this machine. Versions of packages come from eyas.lock; "
+        "those of a new image are resolved and written there first.",
+        options=(JOBS, JSON),
+    ),
+    Verb(
+        "update",
+        "update",
+        "Move the pinned versions of images forward.",
+        "Resolves the newest versions that the configured package sources offer, writes eyas.lock and shows the "
+        "difference. Nothing is built and no host is touched: that is for `eyas apply`.",
+        (Argument("images", "Images by name; all when none is given.", "IMAGE", required=False, many=True),),
+        (JSON,),
+    ),
+    Verb(
+        "plan",
+        "plan",
+        "Show what apply would change, and who will notice.",
+        "Compares what the definitions ask for with what the host has. Changes nothing on the host.",
+        options=(JSON, EXIT_CODE),
+    ),
+    Verb(
+        "apply",
+        "apply",
+        "Make the host what the definitions say.",
+        "Shows the plan, asks when something restarts, applies it as journaled steps, and checks afterwards that "
+        "nothing else was touched. What fails is undone.",
+        options=(YES, JOBS, JSON),
+    ),
+    Verb(
+        "status",
+        "status",
+        "Show state, health, memory and drift of each container.",
+        "Drift is what apply would mend. Works without an apply in between and changes nothing.",
+        (CONTAINERS,),
+        (JSON, EXIT_CODE),
+    ),
+    Verb(
+        "history",
+        "history",
+        "List the runs that changed this host.",
+        "Newest first. With a run's id: what it changed.",
+        (Argument("run_id", "One run.", "RUN", required=False),),
+        (JSON,),
+    ),
+    Verb(
+        "gc",
+        "gc",
+        "Remove trees, layers, builds and runs that nothing refers to.",
+        "Never what runs, what the definitions need, or what the last runs that are kept refer to.",
+        options=(Option("keep", ("--keep",), "Keep so many of the last runs (default 5).", "N", number=True), JSON),
+    ),
+    Verb(
+        "why",
+        "why",
+        "Tell which line of the definitions asked for a thing, and which run changed it last.",
+        "THING is a container (postgres), a path in a container (postgres:/etc/hosts), a host path that is bound, a "
+        "forwarded port (443 or 443/udp), a package, or the id of a resource (sysctl:vm.swappiness).",
+        (Argument("thing", "What to ask about.", "THING", complete="containers"),),
+        (JSON,),
+    ),
+    Verb(
+        "writes",
+        "writes",
+        "List what a container wrote outside its persistent paths.",
+        "A restart loses all of it.",
+        (CONTAINER,),
+        (JSON,),
+    ),
+    Verb(
+        "shell",
+        "shell",
+        "Open a shell in a container.",
+        "",
+        (CONTAINER,),
+        (Option("user", ("-u", "--user"), "The user inside (default root).", "USER"),),
+    ),
+    Verb(
+        "exec", "exec", "Run a command in a container.", "Ends with the exit code of the command.", (CONTAINER, COMMAND)
+    ),
+    Verb(
+        "logs",
+        "logs",
+        "Show the journal of a container, also of one that is gone.",
+        "",
+        (CONTAINER,),
+        (
+            Option("follow", ("-f", "--follow"), "Keep showing new lines."),
+            Option("lines", ("-n", "--lines"), "Show so many lines (default 50).", "N", number=True),
+            Option("unit", ("-u", "--unit"), "Only one unit inside.", "UNIT"),
+        ),
+    ),
+    Verb(
+        "lab up",
+        "lab_up",
+        "Boot the fleet's hosts as virtual machines of this one, with an internet beside them.",
+        "",
+        (LAB_DIR,),
+    ),
+    Verb(
+        "lab down",
+        "lab_down",
+        "Stop the lab of this fleet and remove what it left.",
+        "",
+        (LAB_DIR,),
+        (Option("everything", ("--all",), "All labs on this machine."),),
+    ),
     Verb("lab list", "lab_list", "List the labs on this machine.", "", options=(JSON,)),
-    Verb("lab exec", "lab_exec", "Run a command on a host of the lab, or on its internet.",
-         "Ends with the exit code of the command.", (LAB_HOST, COMMAND)),
+    Verb(
+        "lab exec",
+        "lab_exec",
+        "Run a command on a host of the lab, or on its internet.",
+        "Ends with the exit code of the command.",
+        (LAB_HOST, COMMAND),
+    ),
     Verb("lab shell", "lab_shell", "Open a shell on a host of the lab, or on its internet.", "", (LAB_HOST,)),
     Verb("version", "version", "Print the version of eyas."),
 )

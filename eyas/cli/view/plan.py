@@ -49,8 +49,15 @@ def _rows(owner: str, changes: Iterable[Change], paint: Paint) -> list[list[Cell
             notice = change.notice if change.notice != before and impact is change.impact else ""
             before = notice or before
             name = Cell(owner if not rows else "", paint.bold)
-            rows.append([name, Cell(_impact(change, impact), paint.impact(impact)), what, Cell(change.origin, paint.dim),
-                         notice])
+            rows.append(
+                [
+                    name,
+                    Cell(_impact(change, impact), paint.impact(impact)),
+                    what,
+                    Cell(change.origin, paint.dim),
+                    notice,
+                ]
+            )
     return rows
 
 
@@ -72,7 +79,9 @@ def _said(change: Change) -> list[tuple[Impact, str]]:
         note = next((f.note for f in change.fields if f.note), "")
         return [(change.impact, note or f"{_subject(change)} {_done(change)}")]
     pieces = [(field.impact, _field(change, field)) for field in change.fields]
-    return sorted(dict.fromkeys(pieces), key=lambda piece: -piece[0]) or [(change.impact, f"{_subject(change)} changed")]
+    return sorted(dict.fromkeys(pieces), key=lambda piece: -piece[0]) or [
+        (change.impact, f"{_subject(change)} changed")
+    ]
 
 
 def _done(change: Change) -> str:
@@ -123,7 +132,10 @@ def left_lines(plan: Plan) -> list[str]:
     """Data that stays although no definition names it any more."""
     if not plan.left:
         return []
-    return ["Left behind, named by no definition any more (data is never removed):", *(f"  {path}" for path in plan.left)]
+    return [
+        "Left behind, named by no definition any more (data is never removed):",
+        *(f"  {path}" for path in plan.left),
+    ]
 
 
 def question(plan: Plan) -> str:

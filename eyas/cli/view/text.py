@@ -63,7 +63,9 @@ class Column:
     right: bool = False
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], width: int, paint: Paint | None = None) -> str:
+def table(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], width: int, paint: Paint | None = None
+) -> str:
     """Rows as aligned columns within a width (80 to 120 at least); flexible columns wrap, none is cut off."""
     cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
     if any(column.title for column in columns):
