@@ -1,1 +1,36 @@
+"""The library of parts: functions that return a System, to be put together in a container.
 
+    Container("postgres", "10.0.5.50", base, parts=[postgresql([Database("wiki", clients=["docker"])])])
+
+A part says what belongs together: packages, files, units, binds, grants, and the probes that tell whether it works.
+It knows no host. Addresses of other containers are written as references (``@{NAME.address}``), filled when the fleet
+is rendered, so that a container which is renumbered takes its users along.
+"""
+
+from eyas.parts.builder import nspawn_builder
+from eyas.parts.docker import docker, published
+from eyas.parts.front import front
+from eyas.parts.loops import loops
+from eyas.parts.meshcentral import meshcentral
+from eyas.parts.nginx import nginx
+from eyas.parts.postgresql import Database, postgresql
+from eyas.parts.redis import redis
+from eyas.parts.repository import repository
+from eyas.parts.team import members, ssh, team
+
+__all__ = [
+    "Database",
+    "docker",
+    "front",
+    "loops",
+    "members",
+    "meshcentral",
+    "nginx",
+    "nspawn_builder",
+    "postgresql",
+    "published",
+    "redis",
+    "repository",
+    "ssh",
+    "team",
+]

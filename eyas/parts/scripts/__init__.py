@@ -1,0 +1,1 @@
+"""Shell scripts that parts put into containers."""
