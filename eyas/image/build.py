@@ -1,0 +1,238 @@
+"""Building: stages in parallel where they do not stand on each other, each committed to the store when it is whole.
+
+A build that fails or is killed leaves the store as it was or with finished stages more; what it left in the build
+folder is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eyas.core.errors import EyasError, Failed
+from eyas.core.events import Event, Listener, silent
+from eyas.image import store
+from eyas.image.chroot import Work
+from eyas.image.disk import remove_tree, write_whole
+from eyas.image.facts import gather, installed
+from eyas.image.fetch import Debs, FetchFailed
+from eyas.image.key import Stage, stages
+from eyas.image.lock import Lock
+from eyas.image.recipe import Recipe
+from eyas.image.tree import lay_over, normalise
+
+
+@dataclass(frozen=True)
+class Built:
+    """One image in the store. ``packages``: versions of all that dpkg has installed; ``os``: os-release fields."""
+
+    key: str
+    commit: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+    os: Mapping[str, str] = field(default_factory=dict)
+
+
+def lookup(state: Path, key: str) -> Built | None:
+    """What is known of a built image, or None when it was not built here: one small file."""
+    try:
+        data = json.loads((state / "builds" / f"{key}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return Built(data["key"], data["commit"], data["packages"], data["os"])
+
+
+def facts(state: Path, key: str) -> dict[str, Any]:
+    """The facts of a built image (see `eyas.image.facts.gather`); Failed when it was not built here."""
+    try:
+        found: dict[str, Any] = json.loads((state / "builds" / f"{key}.facts.json").read_bytes())
+    except (OSError, ValueError):
+        raise Failed(f"cannot read the facts of image {key[:12]}: it was not built here", "build it first") from None
+    return found
+
+
+def build(
+    recipes: Sequence[Recipe],
+    lock: Lock,
+    state: Path,
+    cache: Path,
+    jobs: int = 0,
+    listener: Listener = silent,
+) -> dict[str, Built]:
+    """Builds what is not in the store yet and returns all images by key.
+
+    ``jobs`` stages run at a time (0: one per core). Raises Failed that names package, image and line. With
+    everything there it reads a few small files and runs nothing.
+    """
+    plans = {recipe.name: stages(recipe, lock) for recipe in recipes}
+    keys = {name: plan[-1].key for name, plan in plans.items()}
+    missing = [recipe for recipe in recipes if not present(state, keys[recipe.name])]
+    if missing:
+        with _alone(state) as folder:
+            _Builder(state, cache, folder, jobs or os.cpu_count() or 1, listener).build(missing, plans)
+    found: dict[str, Built] = {}
+    for name, image in keys.items():
+        built = lookup(state, image)
+        if built is None:
+            raise Failed(f"cannot find image {name} after it was built")
+        found[image] = built
+    return found
+
+
+def present(state: Path, key: str) -> bool:
+    """Whether an image is both recorded and in the store."""
+    built = lookup(state, key)
+    return built is not None and store.rev(store.store_path(state), store.PREFIX + key) == built.commit
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[Path]:
+    """One build at a time per state folder; yields an empty folder for it.
+
+    The lock goes with the process, so whoever gets it knows that all that lies in the folder is left over. Nothing is
+    mounted there: mounts live and die in the namespaces of the processes that needed them.
+    """
+    folder = state / "build"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (state / "build.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for left in folder.iterdir():
+            remove_tree(left)
+        try:
+            yield folder
+        finally:
+            for left in folder.iterdir():
+                remove_tree(left)
+
+
+class _Builder:
+    def __init__(self, state: Path, cache: Path, folder: Path, jobs: int, listener: Listener) -> None:
+        self.state = state
+        self.cache = cache
+        self.folder = folder
+        self.jobs = jobs
+        self.tell = listener
+        self.store = store.ensure_store(state)
+        self.debs = Debs(cache, listener)
+        self.users: dict[str, list[Recipe]] = {}  # stage key -> images that need it
+
+    def build(self, recipes: Sequence[Recipe], plans: Mapping[str, list[Stage]]) -> None:
+        """Runs all stages that are needed, a stage as soon as the one below it is there."""
+        todo: dict[str, Stage] = {}
+        for recipe in recipes:
+            for stage in plans[recipe.name]:
+                self.users.setdefault(stage.key, []).append(recipe)
+                if not present(self.state, stage.key):
+                    todo[stage.key] = stage
+        # Stages that many wait for come first; downloads start in the same order.
+        order = sorted(todo.values(), key=lambda s: (s.parent in todo, -len(self.users[s.key])))
+        total, done = len(todo), 0
+        try:
+            for stage in order:
+                self.debs.want(stage.debs)
+            running: dict[Future[None], Stage] = {}
+            with ThreadPoolExecutor(self.jobs, thread_name_prefix="build") as pool:
+                while todo or running:
+                    for stage in [s for s in order if s.key in todo and s.parent not in todo]:
+                        if stage.parent in {s.key for s in running.values()}:
+                            continue
+                        running[pool.submit(self._stage, todo.pop(stage.key))] = stage
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        stage = running.pop(future)
+                        try:
+                            future.result()
+                        except BaseException:
+                            todo.clear()
+                            for other in running:
+                                other.cancel()
+                            raise
+                        done += 1
+                        self.tell(Event("build", self._name(stage), f"{self._label(stage)} is stored", done, total))
+        finally:
+            self.debs.close()
+
+    def _name(self, stage: Stage) -> str:
+        users = self.users[stage.key]
+        return users[0].name if len(users) == 1 else stage.suite or users[0].name
+
+    def _label(self, stage: Stage) -> str:
+        users = ", ".join(recipe.name for recipe in self.users[stage.key])
+        count = f" ({len(stage.debs)} packages)" if stage.debs else ""
+        return f"{stage.kind}{count} of {users}"
+
+    def _stage(self, stage: Stage) -> None:
+        folder = self.folder / stage.key[:16]
+        try:
+            try:
+                self.debs.wait(stage.debs)
+                self.tell(Event("build", self._name(stage), f"building {self._label(stage)}"))
+                tree = self._make(stage, folder)
+            except FetchFailed as error:
+                raise self._blame(stage, error, error.deb.name) from None
+            except EyasError as error:
+                raise self._blame(stage, error) from None
+            normalise(tree)
+            self._record(stage, tree)
+        except OSError as error:
+            raise Failed(
+                f"cannot build image {self._name(stage)}: {error.strerror or error} ({error.filename})",
+                "free some space and run it again; the store is sound" if error.errno == 28 else "",
+            ) from None
+        finally:
+            remove_tree(folder)
+
+    def _make(self, stage: Stage, folder: Path) -> Path:
+        def on_line(line: str) -> None:
+            self.tell(Event("build", self._name(stage), line, level="debug"))
+
+        work = Work(folder)
+        if stage.kind == "base":
+            from eyas.image.debian import build_base
+
+            return build_base(stage, self.debs, folder, on_line)
+        if stage.kind == "tarball":
+            from eyas.image.tarball import unpack
+
+            return unpack(stage, folder)
+        store.checkout(self.store, store.PREFIX + stage.parent, work.lower)
+        if stage.kind == "debs":
+            from eyas.image.debian import install_debs
+
+            install_debs(stage, self.debs, work, on_line)
+        elif stage.kind == "npm":
+            from eyas.image.npm import install_npm
+
+            install_npm(stage, self.cache, work, on_line)
+        else:
+            from eyas.image.pip import install_pip
+
+            install_pip(stage, self.cache, work, on_line)
+        lay_over(work.upper, work.lower)
+        return work.lower
+
+    def _record(self, stage: Stage, tree: Path) -> None:
+        """Facts first, then the commit, then the record that refers to both: a record means that all is there."""
+        known = gather(tree)
+        versions = installed(tree)
+        commit = store.commit_tree(self.store, tree, store.PREFIX + stage.key)
+        folder = self.state / "builds"
+        write_whole(folder / f"{stage.key}.facts.json", json.dumps(known, sort_keys=True, separators=(",", ":")))
+        record = {"key": stage.key, "commit": commit, "packages": versions, "os": known["os"]}
+        write_whole(folder / f"{stage.key}.json", json.dumps(record, sort_keys=True, separators=(",", ":")))
+
+    def _blame(self, stage: Stage, error: EyasError, package: str = "") -> Failed:
+        """Says for whom a stage was built, and which line asked for the package."""
+        recipe = self.users[stage.key][0]
+        origin = recipe.origins.get(package, "") if package else ""
+        if not origin:
+            lines = {recipe.origins[name] for name in stage.request if name in recipe.origins}
+            lines |= {recipe.origins[deb.name] for deb in stage.debs if deb.name in recipe.origins}
+            origin = ", ".join(sorted(lines))
+        where = f" (asked for at {origin})" if origin else ""
+        return Failed(f"cannot build image {recipe.name}{where}: {error.message}", error.hint)

@@ -1,0 +1,42 @@
+"""Files and folders: written whole, removed for good, and where the operator keeps things."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+def state_dir() -> Path:
+    """What eyas knows on this machine: the store, the records of builds (EYAS_STATE, /var/lib/eyas)."""
+    return Path(os.environ.get("EYAS_STATE") or "/var/lib/eyas")
+
+
+def cache_dir() -> Path:
+    """What can be fetched again: downloads by digest, package lists (EYAS_CACHE, /var/cache/eyas)."""
+    return Path(os.environ.get("EYAS_CACHE") or "/var/cache/eyas")
+
+
+def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Writes beside, syncs, renames: after a crash there is the old file or the new one, never half of one."""
+    raw = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a folder and all in it; what is not there is removed already."""
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        shutil.rmtree(path)
