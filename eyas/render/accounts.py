@@ -7,24 +7,11 @@ shared directories mean the same people in each container.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
+from eyas.core.errors import DefinitionError
+from eyas.model import Bind, File, User
 from eyas.render.entries import Entry, text
-
-
-class Account(Protocol):
-    """What this module needs to know of a declared user."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def uid(self) -> int: ...
-    @property
-    def groups(self) -> Sequence[str]: ...
-    @property
-    def shell(self) -> str: ...
-    @property
-    def keys(self) -> Sequence[str]: ...
+from eyas.render.refs import at
 
 
 def _lines(source: str) -> dict[str, list[str]]:
@@ -35,12 +22,7 @@ def _text(table: Mapping[str, list[str]]) -> str:
     return "".join(":".join(fields) + "\n" for fields in table.values())
 
 
-def home_of(user: Account) -> str:
-    home = getattr(user, "home", None)
-    return str(home) if home else f"/home/{user.name}"
-
-
-def account_entries(facts: Mapping[str, str], users: Sequence[Account]) -> list[Entry]:
+def account_entries(facts: Mapping[str, str], users: Sequence[User]) -> list[Entry]:
     """The four account files and one file of SSH keys per user; nothing when no user is declared.
 
     A group named by a user that the packages do not have is made, with an id of 60000 and up in order of its name,
@@ -55,8 +37,7 @@ def account_entries(facts: Mapping[str, str], users: Sequence[Account]) -> list[
         group[name] = [name, "x", str(60000 + number), ""]
         gshadow[name] = [name, "!", "", ""]
     for user in users:
-        home = home_of(user)
-        passwd[user.name] = [user.name, "x", str(user.uid), str(user.uid), "", home, user.shell]
+        passwd[user.name] = [user.name, "x", str(user.uid), str(user.uid), user.gecos, user.directory, user.shell]
         group.setdefault(user.name, [user.name, "x", str(user.uid), ""])
         # "*": no password ever matches, and SSH keys still do ("!" would lock the account for sshd)
         shadow[user.name] = [user.name, "*", "1", "0", "99999", "7", "", "", ""]
@@ -80,7 +61,7 @@ def account_entries(facts: Mapping[str, str], users: Sequence[Account]) -> list[
     return entries
 
 
-def user_id(facts: Mapping[str, str], users: Sequence[Account], who: str | int) -> int | None:
+def user_id(facts: Mapping[str, str], users: Sequence[User], who: str | int) -> int | None:
     """The numeric id of a user of the container, None when nobody has that name."""
     if isinstance(who, int):
         return who
@@ -91,7 +72,7 @@ def user_id(facts: Mapping[str, str], users: Sequence[Account], who: str | int) 
     return int(fields[2]) if fields else None
 
 
-def group_id(facts: Mapping[str, str], users: Sequence[Account], who: str | int) -> int | None:
+def group_id(facts: Mapping[str, str], users: Sequence[User], who: str | int) -> int | None:
     """The numeric id of a group of the container, None when there is no such group."""
     if isinstance(who, int):
         return who
@@ -100,3 +81,14 @@ def group_id(facts: Mapping[str, str], users: Sequence[Account], who: str | int)
             return user.uid
     fields = _lines(facts.get("group", "")).get(who)
     return int(fields[2]) if fields else None
+
+
+def owners(facts: Mapping[str, str], users: Sequence[User], thing: File | Bind) -> tuple[int, int]:
+    """The numeric owner and group of a file or bind; DefinitionError when the container has nobody of that name."""
+    owner, group = user_id(facts, users, thing.owner), group_id(facts, users, thing.group)
+    if owner is not None and group is not None:
+        return owner, group
+    missing, who = ("owner", thing.owner) if owner is None else ("group", thing.group)
+    message = f"no {missing} {who!r} among the container's packages and users"
+    hint = "name one that a package or the definition brings, or give the number"
+    raise DefinitionError([at(thing.origin, missing, message, hint)])

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from eyas.core.errors import DefinitionError, Diagnostic
 from eyas.core.words import Json, Resource, digest
-from eyas.render.container import Built, container_resources, place, spec_fields
+from eyas.model import Host, System
+from eyas.render.container import Built, container_resources, spec_fields
 from eyas.render.host import (
     firewall_resource,
     hosts_text,
@@ -30,8 +31,8 @@ class Image(Protocol):
 
 
 def desired(
-    host: Any,
-    systems: Mapping[str, Any],
+    host: Host,
+    systems: Mapping[str, System],
     images: Mapping[str, Image],
     scripts: Mapping[str, str],
     units: Mapping[str, str],
@@ -42,7 +43,7 @@ def desired(
     ``units`` are eyas's own programs and boot units, by file name. Raises DefinitionError when something refers to
     nothing (a name in a file, an owner of a bind).
     """
-    places = {c.name: place(host.bridge, c) for c in host.containers}
+    places = {c.name: host.place(c) for c in host.containers}
     names = Names(
         {
             name: {
@@ -66,7 +67,7 @@ def desired(
         image = images[container.name]
         try:
             spec = spec_fields(
-                host.name,
+                host,
                 places[container.name],
                 container,
                 systems[container.name],

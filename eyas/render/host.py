@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from eyas.core.errors import DefinitionError
 from eyas.core.words import Json, Resource
-from eyas.render.container import Place
+from eyas.model import Bridge, File, Host, Place
 from eyas.render.firewall import Rule, Wires, ruleset
-from eyas.render.refs import Names
+from eyas.render.refs import Names, at
 
 # What containers on a bridge need of the kernel, whatever the definitions say; a definition may set its own value.
 SYSCTLS = {
@@ -19,9 +19,9 @@ SYSCTLS = {
 }
 
 
-def network_resources(bridge: Any, origin: str) -> list[Resource]:
+def network_resources(bridge: Bridge, origin: str) -> list[Resource]:
     """The bridge, as systemd.netdev(5) and systemd.network(5) files."""
-    inside = [str(a) for a in (bridge.address4, bridge.address6) if a]
+    inside = [str(a) for a in (bridge.address, bridge.address6) if a]
     netdev = f"[NetDev]\nName={bridge.name}\nKind=bridge\n"
     addresses = "".join(f"\n[Address]\nAddress={a}\nDuplicateAddressDetection=none\n" for a in inside)
     network = (
@@ -35,10 +35,10 @@ def network_resources(bridge: Any, origin: str) -> list[Resource]:
     ]
 
 
-def hosts_text(host: Any, places: Mapping[str, Place]) -> str:
+def hosts_text(host: Host, places: Mapping[str, Place]) -> str:
     """A hosts(5) file with every container under its name, and the host itself under its own."""
     lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
-    for address in (host.bridge.address4, host.bridge.address6):
+    for address in (host.bridge.address, host.bridge.address6):
         if address:
             lines.append(f"{str(address).split('/', 1)[0]}\t{host.name}")
     for name, where in sorted(places.items(), key=lambda item: int(ipaddress.ip_interface(item[1].address4))):
@@ -46,7 +46,7 @@ def hosts_text(host: Any, places: Mapping[str, Place]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def firewall_resource(host: Any, places: Mapping[str, Place]) -> Resource:
+def firewall_resource(host: Host, places: Mapping[str, Place]) -> Resource:
     """The one nftables table, from all forwards of all containers."""
     rules = [
         Rule(
@@ -61,9 +61,9 @@ def firewall_resource(host: Any, places: Mapping[str, Place]) -> Resource:
         for c in host.containers
         for forward in c.forwards
     ]
-    public = [str(a).split("/", 1)[0] for a in host.uplink.addresses]
+    public = [str(a).split("/", 1)[0] for a in (host.uplink.address, host.uplink.address6) if a]
     net4, net6 = (
-        str(ipaddress.ip_interface(str(a)).network) if a else None for a in (host.bridge.address4, host.bridge.address6)
+        str(ipaddress.ip_interface(str(a)).network) if a else None for a in (host.bridge.address, host.bridge.address6)
     )
     wires = Wires(
         host.uplink.interface,
@@ -80,7 +80,7 @@ def _bare(address: str | None) -> str | None:
     return address.split("/", 1)[0] if address else None
 
 
-def own_resources(host: Any, names: Names) -> list[Resource]:
+def own_resources(host: Host, names: Names) -> list[Resource]:
     """Sysctls, packages, files, users and units of the host itself."""
     sysctls = {**SYSCTLS, **{key: str(value) for key, value in host.sysctls.items()}}
     found = [
@@ -89,6 +89,17 @@ def own_resources(host: Any, names: Names) -> list[Resource]:
     ]
     found += [Resource(f"package:{name}", "package", "host", {}, host.origin) for name in sorted(set(host.packages))]
     for path, file in sorted(host.files.items()):
+        if not isinstance(file, File):
+            raise DefinitionError(
+                [
+                    at(
+                        file.origin,
+                        f"files[{path!r}]",
+                        "a file of the host cannot be a link",
+                        "give its content, or make the link in a unit",
+                    )
+                ]
+            )
         fields: dict[str, Json] = {
             "content": _content(names, file),
             "mode": file.mode,
@@ -100,11 +111,11 @@ def own_resources(host: Any, names: Names) -> list[Resource]:
         fields = {
             "uid": user.uid,
             "gid": user.uid,
-            "home": user.home or f"/home/{user.name}",
+            "home": user.directory,
             "shell": user.shell,
-            "groups": sorted(user.groups),
+            "groups": [*sorted(user.groups)],
             "keys": list(user.keys),
-            "gecos": "",
+            "gecos": user.gecos,
         }
         found.append(Resource(f"user:{user.name}", "user", "host", fields, user.origin))
     for name, unit in sorted(host.units.items()):
@@ -117,7 +128,7 @@ def own_resources(host: Any, names: Names) -> list[Resource]:
     return found
 
 
-def _content(names: Names, file: Any) -> str:
+def _content(names: Names, file: File) -> str:
     filled = names.fill(file.content, file.origin)
     return filled if isinstance(filled, str) else filled.decode("utf-8", "surrogateescape")
 

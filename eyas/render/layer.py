@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eyas.render.accounts import account_entries, group_id, home_of, user_id
+from eyas.model import Link, System, User
+from eyas.render.accounts import account_entries, owners
 from eyas.render.entries import Entry, install_links, link, merge, text
 from eyas.render.refs import Names
 
@@ -132,21 +133,21 @@ def unit_entries(name: str, content: str, *, enable: bool) -> list[Entry]:
     return entries
 
 
-def part_entries(system: Any, facts: Mapping[str, Any], users: Sequence[Any], names: Names) -> list[Entry]:
-    """What the merged parts of a definition ask for (``system`` is a model System)."""
+def part_entries(system: System, facts: Mapping[str, Any], users: Sequence[User], names: Names) -> list[Entry]:
+    """What the merged parts of a definition ask for."""
     entries: list[Entry] = []
     for path, file in system.files.items():
-        if hasattr(file, "target"):
+        if isinstance(file, Link):
             entries.append(link(path, file.target))
             continue
-        uid, gid = user_id(facts, users, file.owner), group_id(facts, users, file.group)
+        uid, gid = owners(facts, users, file)
         entries.append(
             text(
                 path,
                 names.fill(file.content, file.origin),
                 file.mode,
-                uid or 0,
-                gid or 0,
+                uid,
+                gid,
                 file.reload,
                 file.restart,
             )
@@ -165,7 +166,7 @@ def part_entries(system: Any, facts: Mapping[str, Any], users: Sequence[Any], na
             entries.append(link(f"{UNITS}/{name}", f"/usr/lib/systemd/system/{name}"))
         entries += [link(where, target) for where, target in links]
     entries += [link(f"{UNITS}/{name}", "/dev/null") for name in system.mask]
-    lines = [*system.tmpfiles, *(f"d {home_of(u)} 0700 {u.name} {u.name} -" for u in users)]
+    lines = [*system.tmpfiles, *(f"d {u.directory} 0700 {u.name} {u.name} -" for u in users)]
     if lines:
         entries.append(
             text(
@@ -178,7 +179,7 @@ def part_entries(system: Any, facts: Mapping[str, Any], users: Sequence[Any], na
 
 
 def layer_entries(
-    spec: Mapping[str, Any], system: Any, facts: Mapping[str, Any], users: Sequence[Any], names: Names
+    spec: Mapping[str, Any], system: System, facts: Mapping[str, Any], users: Sequence[User], names: Names
 ) -> list[Entry]:
     """All entries of a container's configuration layer, ordered by path."""
     ours = [*base_entries(spec), *account_entries(facts, users)]

@@ -34,7 +34,9 @@ class Names:
                 raise DefinitionError([self._finding(origin, match.group(0), f"no container {name!r}", name)])
             if attribute not in known:
                 near = f"known are {', '.join(sorted(known))}"
-                raise DefinitionError([_diagnostic(origin, match.group(0), f"no attribute {attribute!r}", near)])
+                raise DefinitionError(
+                    [at(origin, match.group(0), f"refers to nothing: no attribute {attribute!r}", near)]
+                )
             return known[attribute]
 
         return REFERENCE.sub(value, content)
@@ -42,9 +44,10 @@ class Names:
     def _finding(self, origin: str, field: str, message: str, name: str) -> Diagnostic:
         near = difflib.get_close_matches(name, self.table, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"containers are {', '.join(sorted(self.table))}"
-        return _diagnostic(origin, field, message, hint)
+        return at(origin, field, f"refers to nothing: {message}", hint)
 
 
-def _diagnostic(origin: str, field: str, message: str, hint: str) -> Diagnostic:
+def at(origin: str, field: str, message: str, hint: str) -> Diagnostic:
+    """A finding at an origin (``file:line``)."""
     file, _, line = origin.rpartition(":")
-    return Diagnostic(file, int(line) if line.isdigit() else 0, field, f"refers to nothing: {message}", hint)
+    return Diagnostic(file, int(line) if line.isdigit() else 0, field, message, hint)

@@ -1,9 +1,8 @@
 """Accounts, hooks and references of a configuration layer."""
 
-from dataclasses import dataclass
-
 import pytest
 
+from eyas import User
 from eyas.core.errors import DefinitionError
 from eyas.render.accounts import account_entries, user_id
 from eyas.render.entries import Entry, install_links, layer_digest, link, manifest, merge, text
@@ -17,14 +16,8 @@ FACTS = {
 }
 
 
-@dataclass(frozen=True)
-class Somebody:
-    name: str
-    uid: int
-    groups: tuple[str, ...] = ()
-    shell: str = "/bin/bash"
-    keys: tuple[str, ...] = ()
-    home: str | None = None
+def somebody(name: str, uid: int, groups: tuple[str, ...] = (), keys: tuple[str, ...] = ()) -> User:
+    return User(name, uid, groups=groups, keys=keys)
 
 
 def content(entries: list[Entry], path: str) -> str:
@@ -32,7 +25,7 @@ def content(entries: list[Entry], path: str) -> str:
 
 
 def test_user_is_added_to_the_accounts_of_the_packages() -> None:
-    entries = account_entries(FACTS, [Somebody("ann", 1001, ("sudo",), keys=("ssh-ed25519 AAAA ann",))])
+    entries = account_entries(FACTS, [somebody("ann", 1001, ("sudo",), keys=("ssh-ed25519 AAAA ann",))])
     assert "ann:x:1001:1001::/home/ann:/bin/bash\n" in content(entries, "/etc/passwd")
     assert "postgres:x:101:103" in content(entries, "/etc/passwd")
     assert "sudo:x:27:ann\n" in content(entries, "/etc/group")
@@ -47,7 +40,7 @@ def test_without_users_the_accounts_of_the_packages_stay_as_they_are() -> None:
 
 
 def test_ids_of_groups_that_nobody_has_do_not_depend_on_order() -> None:
-    ann, bob = Somebody("ann", 1001, ("dev",)), Somebody("bob", 1002, ("ops",))
+    ann, bob = somebody("ann", 1001, ("dev",)), somebody("bob", 1002, ("ops",))
     first = content(account_entries(FACTS, [ann, bob]), "/etc/group")
     second = content(account_entries(FACTS, [bob, ann]), "/etc/group")
     assert "dev:x:60000:ann" in first
@@ -58,7 +51,7 @@ def test_ids_of_groups_that_nobody_has_do_not_depend_on_order() -> None:
 
 def test_user_id_by_package_by_definition_by_number() -> None:
     assert user_id(FACTS, [], "postgres") == 101
-    assert user_id(FACTS, [Somebody("ann", 1001)], "ann") == 1001
+    assert user_id(FACTS, [somebody("ann", 1001)], "ann") == 1001
     assert user_id(FACTS, [], 7) == 7
     assert user_id(FACTS, [], "nobody-here") is None
 
