@@ -33,7 +33,7 @@ class Names:
             if known is None:
                 raise DefinitionError([self._finding(origin, match.group(0), f"no container {name!r}", name)])
             if attribute not in known:
-                near = f"known are {', '.join(sorted(known))}"
+                known_ones = f"known are {', '.join(sorted(known))}"
                 raise DefinitionError(
                     [at(origin, match.group(0), f"refers to nothing: no attribute {attribute!r}", near)]
                 )
