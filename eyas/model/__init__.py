@@ -1,28 +1,34 @@
-"""The definitions: what a user may say. Typed, frozen values that remember the file and line that made them."""
+"""The definitions: what a user may say. Typed, frozen values that remember the file and line that made them.
+
+Names are looked up when asked for, so that ``eyas.model.cache`` can be had without the models.
+"""
 
 from __future__ import annotations
 
-from eyas.core.words import Impact
-from eyas.model.base import Thing
-from eyas.model.files import File, Link, Unit, User
-from eyas.model.images import Image
-from eyas.model.machines import Bridge, Container, Fleet, Forward, Host, Limits, Place, Root, Uplink
-from eyas.model.merge import merged
-from eyas.model.pieces import GRANTS, Backend, Bind, Probe, Site, System
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-MODELS: tuple[type[Thing], ...] = (
-    Fleet, Host, Uplink, Bridge, Container, Image, Root, Limits, Bind, Forward, Probe,
-    System, File, Link, Unit, User, Site, Backend,
-)  # fmt: skip
-"""Every class of the definitions, in the order of the manual."""
+if TYPE_CHECKING:
+    from eyas.model.files import File, Link, Unit, User
+    from eyas.model.images import Image
+    from eyas.model.loader import Loaded, load
+    from eyas.model.machines import Bridge, Container, Fleet, Forward, Host, Limits, Place, Root, Uplink
+    from eyas.model.merge import merged
+    from eyas.model.pieces import GRANTS, Backend, Bind, Probe, Site, System
+    from eyas.model.rules import check
+    from eyas.model.schema import MODELS, impacts
 
-
-def impacts() -> dict[str, dict[str, Impact]]:
-    """What a change of each field costs: ``impacts()["Limits"]["memory"]``."""
-    from eyas.model.base import impact
-
-    return {cls.__name__: {field: impact(cls, field) for field in cls.model_fields} for cls in MODELS}
-
+_HOMES = {
+    "rules": "check",
+    "files": "File Link Unit User",
+    "images": "Image",
+    "loader": "Loaded load",
+    "machines": "Bridge Container Fleet Forward Host Limits Place Root Uplink",
+    "merge": "merged",
+    "pieces": "GRANTS Backend Bind Probe Site System",
+    "schema": "MODELS impacts",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "GRANTS",
@@ -38,6 +44,7 @@ __all__ = [
     "Image",
     "Limits",
     "Link",
+    "Loaded",
     "Place",
     "Probe",
     "Root",
@@ -46,6 +53,16 @@ __all__ = [
     "Unit",
     "Uplink",
     "User",
+    "check",
     "impacts",
+    "load",
     "merged",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"eyas.model.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'eyas.model' has no attribute {name!r}")

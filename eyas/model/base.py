@@ -115,6 +115,13 @@ class Thing(BaseModel, metaclass=Maker):
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**values, **changes})
 
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            raise AttributeError(
+                f"cannot change {name} of a {type(self).__name__}: definitions are frozen; use with_()"
+            )
+
     def __hash__(self) -> int:
         return hash((type(self).__name__, getattr(self, "name", None)))
 
@@ -190,9 +197,8 @@ def _attempt(cls: type[Thing], values: dict[str, Any], report: Report) -> Thing 
 
 def _by_name(cls: type[Thing], args: tuple[Any, ...], given: Mapping[str, Any], report: Report) -> dict[str, Any]:
     values = dict(given)
-    if cls.variadic:
-        values[cls.variadic] = args
-        args = ()
+    if cls.variadic and cls.variadic not in values:
+        values[cls.variadic], args = args, ()
     if len(args) > len(cls.positional):
         allowed = ", ".join(cls.positional) or "none"
         report.add(

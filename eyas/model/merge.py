@@ -51,17 +51,18 @@ def _merge(container: Container) -> tuple[System, list[Diagnostic]]:
     users = _agree(((u.name, u) for s in systems for u in s.users), "users", container, findings)
     origins |= {f"file:{path}": file.origin for path, file in files.items()}
     origins |= {f"unit:{name}": unit.origin for name, unit in units.items()}
-    lists = {name: _union(item for s in systems for item in getattr(s, name)) for name in LISTS}
+    lists: dict[str, Any] = {name: _union(item for s in systems for item in getattr(s, name)) for name in LISTS}
     total = System.model_construct(files=files, units=units, users=tuple(users.values()), **lists)
-    total.__dict__ |= {"_origin": container.origin, "_statement": container.statement, "_origins": origins}
+    total.__dict__.update({"_origin": container.origin, "_statement": container.statement, "_origins": origins})
     return total, findings
 
 
 def _own(container: Container) -> System:
     """The container's own pieces as a part."""
     fields = ("packages", "files", "units", "users", "binds", "probes", "grants")
-    own = System.model_construct(**{name: getattr(container, name) for name in fields})
-    own.__dict__ |= {"_origin": container.origin, "_statement": container.statement}
+    values: dict[str, Any] = {name: getattr(container, name) for name in fields}
+    own = System.model_construct(**values)
+    own.__dict__.update({"_origin": container.origin, "_statement": container.statement})
     return own
 
 

@@ -1,0 +1,220 @@
+"""Rules across objects: everything that single values cannot know. All findings at once, each at the user's line."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+from eyas.core.errors import Diagnostic
+from eyas.model.machines import FIRST_UID, Container, Fleet, Host
+from eyas.model.merge import merge
+from eyas.model.rules_data import DATA_RULES
+from eyas.model.values import nearest
+
+Findings: TypeAlias = Iterator[Diagnostic]
+Rule: TypeAlias = Callable[[Host], Findings]
+
+
+def check(fleet: Fleet, unknown: Iterable[str] = ()) -> list[Diagnostic]:
+    """Everything that is wrong with a fleet (severity ``error``) or looks wrong (``warning``), in a fixed order.
+
+    ``unknown`` names containers that could not be made and are reported elsewhere: references to them are no news.
+    """
+    findings = list(_hosts(fleet))
+    for host in fleet.hosts:
+        for rule in (*RULES, *DATA_RULES):
+            findings += rule(host)
+        findings += _references(host, fleet, frozenset(unknown))
+    return sorted(dict.fromkeys(findings), key=lambda d: (d.file, d.line, d.severity))
+
+
+def _hosts(fleet: Fleet) -> Findings:
+    if not fleet.hosts:
+        yield fleet.diagnostic("hosts", "cannot do anything with this fleet: it has no host", "write Fleet(Host(...))")
+    names: dict[str, Host] = {}
+    addresses: dict[str, Host] = {}
+    for host in fleet.hosts:
+        first = names.setdefault(host.name, host)
+        if first is not host:
+            yield host.diagnostic("name", f"cannot have two hosts named {host.name}: the first is at {first.statement}")
+        for address in (host.uplink.address, host.uplink.address6):
+            if address is None:
+                continue
+            first = addresses.setdefault(address.partition("/")[0], host)
+            if first is not host:
+                yield host.uplink.diagnostic(
+                    "address",
+                    f"cannot give {address} to host {host.name}: host {first.name} ({first.statement}) has it",
+                )
+
+
+def _names(host: Host) -> Findings:
+    seen: dict[str, Container] = {}
+    for container in host.containers:
+        name = container.name
+        first = seen.setdefault(name, container)
+        if first is container and name not in ("host", "localhost", host.name):
+            continue
+        if first is not container:
+            why, hint = f"the first is at {first.statement}", "a name is given once on a host"
+            yield container.diagnostic("name", f"cannot have two containers named {name}: {why}", hint)
+        else:
+            yield container.diagnostic(
+                "name", f"cannot name a container {name}: that means the host", "choose another name"
+            )
+
+
+def _addresses(host: Host) -> Findings:
+    """IPv4: inside the bridge's network, nobody else's."""
+    network, bridge = host.bridge.network, ipaddress.IPv4Interface(host.bridge.address).ip
+    taken: dict[str, Container] = {}
+    for container in host.containers:
+        address = ipaddress.IPv4Address(container.address)
+        first = taken.setdefault(container.address, container)
+        why, hint = "", ""
+        if address not in network:
+            why = f"it is outside {network}, the network of bridge {host.bridge.name} ({host.bridge.origin})"
+            hint = f"choose one between {network[1]} and {network[-2]}" if network.num_addresses > 3 else ""
+        elif address == bridge:
+            why = f"it is the host's own on bridge {host.bridge.name} ({host.bridge.origin})"
+        elif address in (network.network_address, network.broadcast_address):
+            which = "network" if address == network.network_address else "broadcast"
+            why = f"it is the {which} address of {network}"
+        elif int(address) - int(network.network_address) >= (1 << 16) - FIRST_UID // 65536:
+            why = "its user ids would be beyond 2^32: containers live in the first 57343 addresses of a network"
+        elif first is not container and first.name != container.name:
+            why, hint = f"container {first.name} ({first.statement}) has it", _free(host)
+        if why:
+            yield container.diagnostic("address", f"cannot give {address} to container {container.name}: {why}", hint)
+
+
+def _free(host: Host) -> str:
+    taken = {container.address for container in host.containers} | {host.bridge.address.partition("/")[0]}
+    free = next((str(a) for a in host.bridge.network.hosts() if str(a) not in taken), "")
+    return f"{free} is free" if free else ""
+
+
+def _addresses6(host: Host) -> Findings:
+    network = host.bridge.network6
+    taken: dict[str, Container] = {}
+    for container in host.containers:
+        if network is None:
+            if container.ipv6:
+                why = f"bridge {host.bridge.name} ({host.bridge.origin}) has no IPv6 network"
+                message = f"cannot give {container.ipv6} to container {container.name}: {why}"
+                yield container.diagnostic("ipv6", message, 'write Bridge(..., "fd00:5::1/64")')
+            continue
+        if ipaddress.IPv4Address(container.address) not in host.bridge.network and container.ipv6 is None:
+            continue  # reported as IPv4
+        place = host.place(container)
+        if place.address6 is None:
+            continue
+        address = ipaddress.IPv6Address(place.address6.partition("/")[0])
+        first = taken.setdefault(str(address), container)
+        why = ""
+        if address not in network:
+            why = f"it is outside {network}, the network of bridge {host.bridge.name} ({host.bridge.origin})"
+        elif address == ipaddress.IPv6Interface(str(host.bridge.address6)).ip and container.ipv6:
+            why = f"it is the host's own on bridge {host.bridge.name} ({host.bridge.origin})"
+        elif first is not container and first.address != container.address:
+            why = f"container {first.name} ({first.statement}) has it"
+        if why:
+            yield container.diagnostic("ipv6", f"cannot give {address} to container {container.name}: {why}")
+
+
+def _networks(host: Host) -> Findings:
+    uplink, bridge = host.uplink, host.bridge
+    outside = ipaddress.IPv4Interface(uplink.address).network
+    if outside.overlaps(bridge.network):
+        message = (
+            f"cannot use {bridge.network} for bridge {bridge.name}: it overlaps {outside} of uplink {uplink.interface}"
+        )
+        yield bridge.diagnostic("address", message, "choose a private network such as 10.0.5.1/24")
+    if uplink.interface == bridge.name:
+        yield bridge.diagnostic("name", f"cannot name the bridge {bridge.name}: the uplink is named so")
+    if uplink.gateway and outside.prefixlen < 32 and ipaddress.IPv4Address(uplink.gateway) not in outside:
+        message = f"gateway {uplink.gateway} is outside {outside}, the network of uplink {uplink.interface}"
+        yield uplink.diagnostic("gateway", message, "", "warning")
+
+
+def _ports(host: Host) -> Findings:
+    taken: dict[tuple[str, int], Container] = {}
+    for container in host.containers:
+        for forward in container.forwards:
+            key = (forward.proto, forward.port)
+            first = taken.get(key)
+            if first is None:
+                taken[key] = container
+                continue
+            who = "it does so already" if first is container else f"container {first.name} ({first.statement}) has it"
+            message = (
+                f"cannot forward port {forward.port}/{forward.proto} of the host to container {container.name}: {who}"
+            )
+            yield forward.diagnostic("port", message, "a port of the host leads to one container")
+
+
+def _order(host: Host) -> Findings:
+    """Loops in the start order, each named once, from the container that comes first in the definitions."""
+    edges = {c.name: [e for e in c.edges if host.container(e)] for c in host.containers}
+    done: set[str] = set()
+    for start in edges:
+        loop = _loop(start, edges, done)
+        done.add(start)
+        if loop:
+            done |= set(loop)
+            container = host.container(start)
+            assert container is not None
+            chain = " after ".join([*loop, start])
+            field = next(f for f in ("after", "needs", "restart_with") if loop[1 % len(loop)] in getattr(container, f))
+            message = f"cannot start {start}: the start order is a loop ({chain})"
+            yield container.diagnostic(field, message, "take one of these edges away")
+
+
+def _loop(start: str, edges: dict[str, list[str]], done: set[str]) -> list[str]:
+    """The shortest way from a container over its edges back to itself, without those that are done."""
+    ways = [[start]]
+    seen: set[str] = set()
+    for way in ways:
+        for name in edges[way[-1]]:
+            if name == start:
+                return way
+            if name not in seen and name not in done:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
+
+
+def _references(host: Host, fleet: Fleet, unknown: frozenset[str]) -> Findings:
+    """Names of containers that edges and sites refer to."""
+    names = [container.name for container in host.containers]
+    sites: dict[str, Container] = {}
+    for container in host.containers:
+        for field in ("after", "needs", "restart_with"):
+            for name in getattr(container, field):
+                if name not in names and name not in unknown:
+                    what = f"cannot let {container.name} start after {name}"
+                    yield container.diagnostic(field, f"{what}: {_nowhere(name, host, fleet)}", _near(name, names))
+        for site in merge(container)[0].sites:
+            if site.to.container not in names and site.to.container not in unknown:
+                why = _nowhere(site.to.container, host, fleet)
+                message = f"cannot serve {site.name} from container {site.to.container}: {why}"
+                yield site.diagnostic("to", message, _near(site.to.container, names))
+            for name in (site.name, *site.aliases):
+                first = sites.setdefault(name, container)
+                if first is not container or [site.name, *site.aliases].count(name) > 1:
+                    message = f"cannot serve {name} from {container.name}: {first.name} ({first.statement}) serves it"
+                    yield site.diagnostic("name", message)
+
+
+def _nowhere(name: str, host: Host, fleet: Fleet) -> str:
+    other = next((h.name for h in fleet.hosts if h is not host and h.container(name)), "")
+    return f"it is on host {other}, not on {host.name}" if other else f"host {host.name} has no such container"
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = nearest(name, names)
+    return f'did you mean "{near}"?' if near else "add it to the containers of the host"
+
+
+RULES: tuple[Rule, ...] = (_names, _addresses, _addresses6, _networks, _ports, _order)
