@@ -35,7 +35,7 @@ class Names:
             if attribute not in known:
                 known_ones = f"known are {', '.join(sorted(known))}"
                 raise DefinitionError(
-                    [at(origin, match.group(0), f"refers to nothing: no attribute {attribute!r}", near)]
+                    [at(origin, match.group(0), f"refers to nothing: no attribute {attribute!r}", known_ones)]
                 )
             return known[attribute]
 
