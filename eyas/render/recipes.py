@@ -26,7 +26,7 @@ def recipe(container: Container, system: System) -> Recipe:
         packages=tuple(sorted(set(system.packages))),
         npm=tuple(sorted(set(system.npm))),
         pip=tuple(sorted(set(system.pip))),
-        tarball=image.tarball or "",
+        tarball=image.archive or "",
         origins=origins,
         shared=tuple(sorted(set(image.packages))),
     )
