@@ -1,0 +1,104 @@
+"""Control groups of a lab: a subtree of its own in the unified hierarchy, and in older ones where we are not at
+their root, so that nothing of a lab counts as part of what started it.
+
+cgroup.kill (cgroups(7), Linux 5.14) ends a whole machine at once, which is what a power cut is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from eyas.core.errors import Failed
+
+MOUNT = Path("/sys/fs/cgroup")
+
+
+def unified() -> Path:
+    """Where the unified hierarchy is mounted: at the top, or beside the older ones."""
+    for candidate in (MOUNT, MOUNT / "unified"):
+        if (candidate / "cgroup.controllers").exists():
+            return candidate
+    raise Failed(
+        "cannot run a lab: this machine has no unified control group hierarchy",
+        "mount it: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified",
+    )
+
+
+def _older() -> list[Path]:
+    """The older hierarchies in which this process is somewhere below the root."""
+    found = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        number, names, path = line.split(":", 2)
+        where = MOUNT / names.removeprefix("name=")
+        if number != "0" and path != "/" and names != "cpuset" and where.is_dir():
+            found.append(where)
+    return found
+
+
+def make(name: str) -> None:
+    """Make a group, and offer it (and those it will hold) all controllers there are."""
+    path = unified()
+    for part in name.split("/"):
+        controllers = (path / "cgroup.controllers").read_text().split()
+        for controller in controllers:
+            with contextlib.suppress(OSError):  # busy or not for us: the lab then works without it
+                (path / "cgroup.subtree_control").write_text(f"+{controller}")
+        path = path / part
+        path.mkdir(exist_ok=True)
+
+
+def join(name: str) -> None:
+    """Move this process into a group of the unified hierarchy, and into the lab's group of older ones."""
+    for hierarchy in _older():
+        group = hierarchy / name.split("/")[0]
+        group.mkdir(exist_ok=True)
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+    (unified() / name / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def move(name: str, pid: int) -> None:
+    """Move a process into a group of the unified hierarchy."""
+    (unified() / name / "cgroup.procs").write_text(str(pid))
+
+
+def populated(name: str) -> bool:
+    """Whether any process lives in a group or below it."""
+    try:
+        return "populated 1" in (unified() / name / "cgroup.events").read_text()
+    except OSError:
+        return False
+
+
+def kill(name: str, timeout: float = 10.0) -> None:
+    """End every process in a group and below, and wait (``timeout`` seconds) until none is left."""
+    with contextlib.suppress(OSError):
+        (unified() / name / "cgroup.kill").write_text("1")
+    until = time.monotonic() + timeout
+    while populated(name):
+        if time.monotonic() > until:
+            raise Failed(f"cannot end the processes of the control group {name}: some live on after {timeout:g} s")
+        time.sleep(0.005)
+
+
+def remove(name: str) -> None:
+    """Remove a group, and what is below it, from all hierarchies. Nothing may run in it."""
+    mounted = [unified(), *(each for each in MOUNT.iterdir() if each.is_dir())]
+    for top in [hierarchy / name for hierarchy in mounted]:
+        until = time.monotonic() + 2.0  # a process just ended may hold its group for a moment
+        while top.is_dir():
+            for below, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):
+                    Path(below).rmdir()
+            with contextlib.suppress(OSError):  # someone who was just about to join it
+                (top / "cgroup.kill").write_text("1")
+            if top.is_dir() and time.monotonic() > until:
+                raise Failed(f"cannot remove the control group {top}: something lives in it")
+
+
+def existing(name: str) -> list[str]:
+    """The paths at which a group exists, in all hierarchies."""
+    mounted = {unified(), *(each for each in MOUNT.iterdir() if each.is_dir())}
+    return sorted(str(each / name) for each in mounted if (each / name).is_dir())
