@@ -131,6 +131,33 @@ def start(
     return Running(words, process, data)
 
 
+def launch(
+    argv: Sequence[str],
+    *,
+    output: int | None = None,
+    env: Mapping[str, str] | None = None,
+    detach: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a process that is to last, with nothing on its stdin, and return at once.
+
+    Both its streams go to the descriptor ``output`` (default: where ours go). With ``detach`` it lives in a session
+    of its own: neither the terminal's interrupt nor our end reaches it.
+    """
+    words = tuple(argv)
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment(env),
+            start_new_session=detach,
+        )
+    except OSError as error:
+        result = Result(words, 127, b"", b"", 0.0)
+        raise CommandFailed(f"cannot run {words[0]}: {error.strerror or error}", result) from None
+
+
 def stream(
     argv: Sequence[str],
     on_line: Callable[[str], None],
@@ -170,6 +197,15 @@ def stream(
     return result
 
 
+def converse(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a program to talk with over its input and output (an agent); the caller ends it.
+
+    It runs in a session of its own: an interrupt typed at the terminal reaches us alone, and we decide.
+    """
+    words = tuple(argv)
+    return _spawn(words, None, env, stdin=subprocess.PIPE, session=True)
+
+
 def _follow(pipe: IO[bytes] | None, on_line: Callable[[str], None], last: list[str], deadline: float) -> None:
     """Read lines until the end, keeping the last ones; TimeoutError after the (monotonic) deadline."""
     import select
@@ -198,6 +234,7 @@ def _spawn(
     *,
     stdin: int,
     joined: bool = False,
+    session: bool = False,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -207,6 +244,7 @@ def _spawn(
             stderr=subprocess.STDOUT if joined else subprocess.PIPE,
             cwd=cwd,
             env=environment(env),
+            start_new_session=session,
             process_group=0 if joined else None,  # a long command has children, which must end with it
         )
     except FileNotFoundError:
