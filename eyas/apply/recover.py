@@ -40,7 +40,7 @@ Before=machines.target shutdown.target
 
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/python3 -I -S {AGENT} recover --boot
+ExecStart=/usr/bin/python3 -I -S -B {AGENT} recover --boot
 TimeoutStartSec=300
 
 [Install]

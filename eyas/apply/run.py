@@ -31,7 +31,7 @@ from eyas.apply.undo import explain, name, walk_back
 from eyas.core.errors import EyasError
 from eyas.core.events import Event, Listener, silent
 from eyas.core.system import System
-from eyas.core.words import Action, Impact, Json, Phase, Plan, Resource, Resources, Step
+from eyas.core.words import Action, Impact, Json, Phase, Plan, Resource, Resources, Step, digest
 from eyas.kind import kind_of, verb_of
 
 
@@ -335,3 +335,16 @@ def prove(plan: Plan, before: dict[str, str], after: dict[str, str]) -> tuple[li
     promised = [c for c in before if c not in moved or c in plan.untouched]
     disturbed = sorted(c for c in promised if after.get(c) != before[c])
     return disturbed, sorted(set(promised) - set(disturbed))
+
+
+def fingerprint(resources: Resources) -> str:
+    """What a plan was made from, as a digest: all that is owned, and which containers run with which invocation.
+    Left out is what moves by itself (memory, times, results of probes)."""
+    seen: dict[str, Json] = {}
+    for id_, resource in resources.items():
+        fields = {key: value for key, value in resource.fields.items() if key != "state"}
+        state = resource.fields.get("state")
+        if isinstance(state, dict):
+            fields["state"] = [state.get("active"), state.get("invocation")]
+        seen[id_] = fields
+    return digest(seen)

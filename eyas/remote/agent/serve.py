@@ -1,0 +1,243 @@
+"""Answering an operator: requests in, events and one result each out.
+
+Requests: observe, apply, recover, history, desired, references, gc, hello. A run that has begun is carried to its end
+whatever happens to the operator: a closed stream, a hang-up, or a terminal that is gone. ``{"do": "interrupt"}``,
+SIGINT and SIGTERM end it after the steps that are under way, backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import IO, TypeAlias, cast
+
+from eyas.core.errors import EyasError, Failed, UsageError
+from eyas.core.events import Event
+from eyas.core.system import System
+from eyas.core.words import Json, Plan, Resource
+from eyas.remote import protocol
+from eyas.remote.protocol import Lost, error_to_json, event_to_json, receive, send
+
+Request: TypeAlias = Mapping[str, Json]
+
+
+class Agent:
+    """One conversation. ``make_system`` and ``runs_folder`` are for tests."""
+
+    def __init__(
+        self,
+        requests: IO[bytes],
+        answers: IO[bytes],
+        make_system: Callable[[], System] | None = None,
+        runs_folder: str = "",
+        lock: str = "",
+    ) -> None:
+        self.requests = requests
+        self.answers = answers
+        self.lost = False  # the operator is gone; nobody reads what we say
+        self._make_system = make_system
+        self._runs_folder = runs_folder
+        self._lock = lock
+
+    def serve(self) -> int:
+        """Answer until the operator closes the stream."""
+        while not self.lost:
+            try:
+                request = receive(self.requests)
+            except (protocol.Foreign, Lost):
+                return 1
+            if request is None:
+                return 0
+            self._say(self._answer(request))
+        return 0
+
+    def _answer(self, request: Request) -> dict[str, Json]:
+        try:
+            if request.get("v") != protocol.VERSION:
+                raise UsageError(f"cannot answer a request of version {request.get('v')}: known is {protocol.VERSION}")
+            handler = HANDLERS.get(str(request.get("do")))
+            if handler is None:
+                raise UsageError(f"cannot do {request.get('do')}: no such request")
+            return {"result": handler(self, request)}
+        except EyasError as error:
+            return {"error": error_to_json(error)}
+        except Exception as error:  # any: the operator must get an answer
+            import traceback
+
+            failed = Failed(
+                f"cannot do {request.get('do')}: the agent broke: {type(error).__name__}: {error}",
+                "this is a fault in eyas; run again with --debug and report it",
+            )
+            return {"error": {**error_to_json(failed), "trace": traceback.format_exc()}}
+
+    def _say(self, message: Mapping[str, Json]) -> None:
+        if self.lost:
+            return
+        try:
+            send(self.answers, message)
+        except Lost:
+            self.lost = True
+
+    def tell(self, event: Event) -> None:
+        self._say({"event": event_to_json(event)})
+
+    def system(self) -> System:
+        if self._make_system is not None:
+            return self._make_system()
+        from eyas.remote.agent.real import system
+
+        return system()
+
+    @property
+    def runs_folder(self) -> str:
+        from eyas.core import paths
+
+        return self._runs_folder or paths.RUNS
+
+    @property
+    def lock(self) -> str:
+        from eyas.core import paths
+
+        return self._lock or paths.LOCK
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> int:
+    return Agent(requests, answers).serve()
+
+
+# Requests
+
+
+def _hello(_agent: Agent, _request: Request) -> Json:
+    import os
+    import sys
+
+    return {"version": protocol.VERSION, "host": os.uname().nodename, "python": sys.version.split()[0]}
+
+
+def _observe(agent: Agent, _request: Request) -> Json:
+    """All that eyas owns here, and whether a run was interrupted (then what was seen is something in between)."""
+    from eyas.kind import observe
+
+    found = observe(agent.system())
+    return {
+        "resources": [resource.to_json() for resource in found.values()],
+        "interrupted": _open_run(agent.runs_folder),
+    }
+
+
+def _open_run(folder: str) -> str | None:
+    """As `Runs.current`, without the import of what only a run needs."""
+    import os
+
+    try:
+        return os.readlink(f"{folder}/current")  # noqa: PTH115
+    except OSError:
+        return None
+
+
+def _apply(agent: Agent, request: Request) -> Json:
+    """Do a plan. ``seen`` is the fingerprint of the observation that the plan was made from: when the host has
+    changed since, the plan is refused."""
+    from eyas.apply.fault import Fault, from_environment
+    from eyas.apply.history import prune
+    from eyas.apply.journal import Runs
+    from eyas.apply.lock import locked
+    from eyas.apply.run import apply, fingerprint
+    from eyas.kind import observe
+    from eyas.remote.agent.signals import Stop
+
+    plan = Plan.from_json(_object(request, "plan"))
+    desired = _resources(request, "desired")
+    who, seen = str(request.get("who", "")), str(request.get("seen", ""))
+    fault = Fault(str(request["fault"])) if request.get("fault") else from_environment()
+    runs = Runs(agent.runs_folder)
+    with locked(who, agent.lock):
+        if runs.current() is not None:
+            raise Failed(
+                f"cannot apply: run {runs.current()} was interrupted and is still open",
+                "run: eyas recover",
+            )
+        system = agent.system()
+        if seen and fingerprint(observe(system)) != seen:
+            raise Failed("cannot apply: the host has changed since the plan was made", "plan again: eyas apply")
+        with Stop(agent.requests) as stop:
+            outcome = apply(plan, desired, system, runs, agent.tell, who=who, stop=stop, fault=fault)
+        if outcome.result == "kept":
+            prune(system, runs)
+    return outcome.to_json()
+
+
+def _recover(agent: Agent, request: Request) -> Json:
+    from eyas.apply.fault import Fault, from_environment
+    from eyas.apply.journal import Runs
+    from eyas.apply.lock import locked
+    from eyas.apply.recover import recover
+    from eyas.remote.agent.signals import Stop
+
+    fault = Fault(str(request["fault"])) if request.get("fault") else from_environment()
+    accept = bool(request.get("accept"))
+    with locked(str(request.get("who", "")), agent.lock), Stop(agent.requests):
+        outcome = recover(agent.system(), Runs(agent.runs_folder), agent.tell, accept=accept, fault=fault)
+    return outcome.to_json() if outcome is not None else None
+
+
+def _history(agent: Agent, request: Request) -> Json:
+    from eyas.apply.history import history
+    from eyas.apply.journal import Runs
+
+    limit = request.get("limit", 50)
+    runs = history(Runs(agent.runs_folder), limit if isinstance(limit, int) else 50)
+    return [past.to_json() for past in runs]
+
+
+def _desired(agent: Agent, request: Request) -> Json:
+    from eyas.apply.history import desired_of
+    from eyas.apply.journal import Runs
+
+    resources = desired_of(Runs(agent.runs_folder), str(request.get("run", "")))
+    return [resource.to_json() for resource in resources.values()]
+
+
+def _references(agent: Agent, _request: Request) -> Json:
+    from eyas.apply.history import references
+    from eyas.apply.journal import Runs
+
+    used = references(agent.system(), Runs(agent.runs_folder))
+    return {"trees": [*sorted(used.trees)], "layers": [*sorted(used.layers)]}
+
+
+def _gc(agent: Agent, request: Request) -> Json:
+    from eyas.apply.history import KEEP, collect
+    from eyas.apply.journal import Runs
+    from eyas.apply.lock import locked
+
+    keep = request.get("keep")
+    with locked(str(request.get("who", "")), agent.lock):
+        return list(collect(agent.system(), Runs(agent.runs_folder), keep if isinstance(keep, int) else KEEP))
+
+
+HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
+    "hello": _hello,
+    "observe": _observe,
+    "apply": _apply,
+    "recover": _recover,
+    "history": _history,
+    "desired": _desired,
+    "references": _references,
+    "gc": _gc,
+}
+
+
+def _object(request: Request, key: str) -> dict[str, Json]:
+    value = request.get(key)
+    if not isinstance(value, dict):
+        raise UsageError(f"cannot answer the request: it has no {key}")
+    return value
+
+
+def _resources(request: Request, key: str) -> dict[str, Resource]:
+    value = request.get(key)
+    if not isinstance(value, list):
+        raise UsageError(f"cannot answer the request: it has no {key}")
+    found = [Resource.from_json(cast("dict[str, Json]", item)) for item in value]
+    return {resource.id: resource for resource in found}
