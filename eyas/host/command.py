@@ -206,6 +206,14 @@ def converse(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> su
     return _spawn(words, None, env, stdin=subprocess.PIPE, session=True)
 
 
+def ended(process: subprocess.Popen[bytes], timeout: float) -> int | None:
+    """The code that a process ended with, None when it still runs after ``timeout`` seconds."""
+    try:
+        return process.wait(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return None
+
+
 def _follow(pipe: IO[bytes] | None, on_line: Callable[[str], None], last: list[str], deadline: float) -> None:
     """Read lines until the end, keeping the last ones; TimeoutError after the (monotonic) deadline."""
     import select
