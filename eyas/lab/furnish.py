@@ -15,7 +15,8 @@ from eyas.lab.spec import LabHost
 # Units that would wait for hardware, change the machine below, or only make noise.
 _MASKED = (
     "apt-daily-upgrade.timer", "apt-daily.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
-    "fstrim.timer", "console-getty.service", "getty.target", "systemd-logind.service", "dbus-org.freedesktop.login1.service", "systemd-modules-load.service",
+    "fstrim.timer", "console-getty.service", "getty.target", "systemd-logind.service",
+    "dbus-org.freedesktop.login1.service", "systemd-modules-load.service",
     "systemd-pstore.service", "systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount", "dev-hugepages.mount",
     "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "systemd-random-seed.service",
     "systemd-journald-audit.socket",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -25,8 +26,13 @@ def _mounts(place: Place) -> list[str]:
 
 
 def _nspawn_files(place: Place) -> list[Path]:
-    """What systemd-nspawn keeps about its machines."""
-    return [path for path in Path("/run/systemd/nspawn").glob(f"*/{place.prefix}*") if path.parent.name != "locks"]
+    """What systemd-nspawn keeps about its machines: files by their names, and locks by the inodes of their roots."""
+    kept = Path("/run/systemd/nspawn")
+    locks = []
+    for root in place.path.glob("*/root"):
+        info = root.stat()
+        locks.append(kept / "locks" / f"inode-{info.st_dev}:{info.st_ino}")
+    return [*kept.glob(f"*/{place.prefix}*"), *(path for path in locks if path.exists())]
 
 
 def traces(place: Place) -> list[str]:
@@ -56,6 +62,8 @@ def power_off(place: Place) -> None:
         remove_tree(path)
     if place.etc.exists():
         remove_tree(place.etc)
+        with contextlib.suppress(OSError):  # the last lab's, and nobody else's: the directory was ours
+            place.etc.parent.rmdir()
 
 
 def sweep(place: Place) -> None:
@@ -81,6 +89,9 @@ def remove_host(host: HostPlace) -> None:
 
 def remove_tree(path: Path) -> None:
     """Remove a directory and what is below it, but nothing of another file system."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink()
+        return
     if any(os.path.ismount(each) for each in (path, *path.glob("*"))):
         raise Failed(f"cannot remove {path}: something is mounted there")
     device = path.lstat().st_dev

@@ -12,7 +12,6 @@ from typing import TypeAlias
 from eyas.core.errors import Failed
 from eyas.core.events import Event, Listener
 from eyas.host.command import run, stream
-from eyas.image.sources import machine_archive
 
 SUITE = "trixie"
 LAB_PACKAGES: tuple[str, ...] = (
@@ -36,6 +35,8 @@ Source: TypeAlias = "Path | StoreTree"
 
 def lab_tree(listener: Listener) -> Path:
     """The tree of a lab host, made by mmdebstrap(1) from this machine's apt sources when it is not in the cache."""
+    from eyas.image.sources import machine_archive  # only who makes a tree pays for it
+
     lines = machine_archive().lines(SUITE)
     key = hashlib.sha256("\n".join((SUITE, *LAB_PACKAGES, *lines)).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("EYAS_CACHE") or "/var/cache/eyas") / "lab"

@@ -19,6 +19,7 @@ from eyas.lab.place import HostPlace, Place
 from eyas.lab.spec import LabHost
 
 BRIDGE = "wire0"
+VOID = "void0"  # a bridge that is down: what comes in goes nowhere
 CLIENTS4 = ("198.51.100.10", "198.51.100.11", "198.51.100.12")  # RFC 5737 TEST-NET-2
 CLIENTS6 = ("2001:db8:ffff::10", "2001:db8:ffff::11", "2001:db8:ffff::12")  # RFC 3849
 _SYSCTLS = {
@@ -63,6 +64,7 @@ def make_internet(place: Place, hosts: Sequence[LabHost]) -> None:
     lines = ["link set lo up"]
     if f"{BRIDGE}:" not in links:
         lines.append(f"link add {BRIDGE} address {mac(place.id)} type bridge forward_delay 0")
+        lines.append(f"link add {VOID} type bridge")
     lines += [f"addr replace {address}/32 dev lo" for address in CLIENTS4]
     lines += [f"addr replace {address}/128 dev lo" for address in CLIENTS6]
     lines += [f"link set {BRIDGE} up", f"addr flush dev {BRIDGE}", *_routers(hosts)]
@@ -147,9 +149,8 @@ def remove_namespace(name: str) -> None:
 
 
 def set_blocked(host: HostPlace, blocked: bool) -> None:
-    """Drop everything on the host's wire without its noticing (the carrier stays), or no longer."""
-    state = "0" if blocked else "3"  # ip-link(8): 0 disabled, 3 forwarding
-    ip(host.lab.internet, [f"link set {host.port} type bridge_slave state {state}"])
+    """Lose everything on the host's wire without its noticing (the carrier stays), or no longer."""
+    ip(host.lab.internet, [f"link set {host.port} master {VOID if blocked else BRIDGE}"])
 
 
 # ---------------------------------------------------------------- this machine
