@@ -8,6 +8,7 @@ is rendered, so that a container which is renumbered takes its users along.
 """
 
 from eyas.parts.builder import nspawn_builder
+from eyas.parts.common import join
 from eyas.parts.docker import docker, published
 from eyas.parts.front import front
 from eyas.parts.loops import loops
@@ -22,6 +23,7 @@ __all__ = [
     "Database",
     "docker",
     "front",
+    "join",
     "loops",
     "members",
     "meshcentral",

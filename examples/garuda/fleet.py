@@ -1,0 +1,169 @@
+"""The Garuda fleet: everything that a Linux distribution's team offers, in ten containers on one server."""
+
+from garuda import builder, mastodon
+
+from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Site, Uplink
+from eyas.parts import (
+    Database,
+    docker,
+    front,
+    loops,
+    members,
+    meshcentral,
+    postgresql,
+    published,
+    repository,
+    ssh,
+    team,
+)
+
+base = Image.debian("trixie", packages=["ca-certificates", "curl", "less"], name="garuda")
+people = members("keys", {"anna": 1001, "ben": 1002, "carla": 1003})
+
+
+def ours(name, last, *parts, binds=(), ssh_port=None, forwards=(), **more):
+    """What every container of the team gets: homes, people, SSH. (An untrusted runner is a bare Container.)"""
+    reach = [Forward(ssh_port, to=22)] if ssh_port else []
+    return Container(
+        name, f"10.0.5.{last}", base,
+        parts=[ssh(), team(people), *parts],
+        binds=[Bind("/home"), *binds],
+        forwards=[*reach, *forwards],
+        **more,
+    )  # fmt: skip
+
+
+def kept(source, target, **more):
+    """A directory of the host that holds a container's own data."""
+    return Bind(source, target, persistent=True, **more)
+
+
+# --- services ------------------------------------------------------------------------------------------------------
+
+postgres = ours(
+    "postgres", 50,
+    postgresql(
+        [
+            Database("meshcentral", clients=["meshcentral"]),
+            Database("mastodon", clients=["mastodon"]),
+            *(Database(name, clients=["docker"]) for name in ("wikijs", "synapse", "telegram", "discord", "irc")),
+        ],
+        backups="/var/garuda/backups/postgres",
+    ),
+    binds=[
+        kept("/data_1/containers/postgres/data", "/var/lib/postgresql"),
+        kept("/data_1/containers/postgres/backup", "/var/garuda/backups/postgres"),
+    ],
+)  # fmt: skip
+
+mesh = ours(
+    "meshcentral", 60, meshcentral("mesh.example.org", database=postgres, front="web-front"),
+    binds=[kept("/data_1/containers/meshcentral", "/opt/meshcentral")],
+    after=[postgres], limits=Limits(memory="2G", cpus=2),
+)  # fmt: skip
+
+forum = ours(
+    "forum", 70,
+    docker("/data_1/docker/forum"),
+    published("discourse", 80, {"index.html": "<title>forum</title>\n"}, volumes={"/var/discourse/shared": "/shared"}),
+    binds=[kept("/data_1/containers/forum", "/var/discourse")],
+    ssh_port=224,
+)  # fmt: skip
+
+social = ours(
+    "mastodon", 80, mastodon(database=postgres, front="web-front"),
+    binds=[
+        kept("/data_1/containers/mastodon/mastodon", "/var/lib/mastodon"),
+        kept("/data_1/containers/mastodon/redis", "/var/lib/redis-mastodon"),
+    ],
+    after=[postgres],
+)  # fmt: skip
+
+stacks = ours(
+    "docker", 100,
+    docker("/data_1/docker/docker"),
+    published("wiki", 3001, {"index.html": "<title>wiki</title>\n"}),
+    binds=[kept("/data_1/containers/docker", "/var/garuda/compose/all-in-one")],
+    after=[postgres], ssh_port=225, forwards=[Forward(27017)],
+)  # fmt: skip
+
+# --- builders ------------------------------------------------------------------------------------------------------
+
+
+def builds(name, last, *parts, binds=(), **more):
+    """A package builder: clean chroots in RAM, and what all builders share."""
+    shared = [
+        kept("/data_2/cache/packages", "/var/cache/garuda", shared=True),
+        Bind("/data_2/signing", "/etc/garuda/signing", readonly=True, mode=0o700),
+    ]
+    return ours(name, last, *parts, binds=[*binds, *shared], limits=Limits(cpu_weight=50, memory="8G"), **more)
+
+
+repo = builds(
+    "repo", 30, builder("garuda", hourly="hourly"), repository(),
+    binds=[kept("/data_2/chaotic-aur/garuda", "/srv/http/repos/garuda", shared=True)], ssh_port=223,
+)  # fmt: skip
+
+kde = builds(
+    "chaotic-kde", 90,
+    builder("chaotic-aur-kde", hourly="hourly", afternoon="*-*-* 15:00:00", nightly="*-*-* 01:00:00"), repository(),
+    binds=[kept("/data_2/chaotic-aur/chaotic-aur-kde", "/srv/http/repos/chaotic-aur-kde", shared=True)], ssh_port=226,
+)  # fmt: skip
+
+temeraire = builds(
+    "temeraire", 20,
+    builder("chaotic-aur", hourly="hourly", morning="*-*-* 07:00:00", nightly="*-*-* 02:00:00"),
+    repository(modules={"chaotic-aur": "/srv/http/repos", "iso": "/srv/http/iso"}, connections=80),
+    binds=[
+        kept("/data_2/chaotic-aur", "/srv/http/repos", shared=True),
+        kept("/data_2/iso/iso", "/srv/http/iso", shared=True),
+        kept("/data_2/containers/temeraire/syncthing", "/var/lib/syncthing"),
+    ],
+    ssh_port=22, forwards=[Forward(873), Forward(21027, "udp"), Forward(22000), Forward(22000, "udp")],
+    after=[repo, kde],  # the manager of the builders stops before them
+)  # fmt: skip
+
+isos = ours(
+    "iso-runner", 40, docker("/data_1/docker/iso-runner"), loops(),
+    binds=[kept("/data_2/iso", "/var/garuda/buildiso", shared=True)], ssh_port=227,
+)  # fmt: skip
+
+# --- what the world sees -------------------------------------------------------------------------------------------
+
+web = ours(
+    "web-front", 10,
+    front(
+        Site("mesh.example.org", to=mesh.port(22260), timeout="1h"),
+        Site("wiki.example.org", to=stacks.port(3001), upload="50M"),
+        Site("forum.example.org", to=forum.port(80), aliases=["discourse.example.org"]),
+        Site("social.example.org", to=social.port(80), upload="100M"),
+        Site("repo.example.org", to=temeraire.port(80), access_log=False),
+        Site("garuda.example.org", to=repo.port(80)),
+        Site("kde.example.org", to=kde.port(80)),
+        ports=[8448],
+    ),
+    binds=[
+        kept("/data_1/containers/web-front/acme", "/var/lib/acme"),
+        kept("/data_1/containers/web-front/nginx", "/var/log/nginx"),
+    ],
+    ssh_port=222, forwards=[Forward(80), Forward(443), Forward(443, "udp"), Forward(8448)],
+)  # fmt: skip
+
+fleet = Fleet(
+    Host(
+        "immortalis",
+        uplink=Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
+        bridge=Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
+        containers=[web, temeraire, repo, isos, postgres, mesh, forum, social, kde, stacks],
+        packages=["conntrack", "curl"],
+        users=people,
+        sysctls={
+            "fs.inotify.max_user_instances": 8192,
+            "fs.inotify.max_user_watches": 1048576,
+            "kernel.keys.maxkeys": 2000,
+            "kernel.pid_max": 4194304,
+            "vm.overcommit_memory": 1,  # Redis in mastodon asks for it, and only the host can set it
+        },
+        files={"/etc/sysctl.d/60-neighbours.conf": File.read("programs/neighbours.conf")},
+    )
+)

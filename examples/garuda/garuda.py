@@ -1,0 +1,100 @@
+"""Parts of this fleet's own: a builder of packages, and Mastodon's web side."""
+
+from eyas import File, Probe, System, Unit, User
+from eyas.parts import join, nginx, nspawn_builder, redis
+
+
+def builder(repository, **schedule):
+    """Builds packages into /srv/http/repos/REPOSITORY, in a clean chroot, at the times of ``schedule``
+    (a name and a time as in systemd.time(7))."""
+    # temeraire keeps its own repository at the top of the tree that the others have parts of
+    place = "/srv/http/repos" if repository == "chaotic-aur" else f"/srv/http/repos/{repository}"
+    timers = {
+        f"garuda-build-{name}.timer": f"""\
+[Unit]
+Description=Build of {repository}, {name}
+
+[Timer]
+OnCalendar={when}
+RandomizedDelaySec=5m
+Unit=garuda-build.service
+
+[Install]
+WantedBy=timers.target
+"""
+        for name, when in schedule.items()
+    }
+    build = f"""\
+[Unit]
+Description=Build of {repository} in a clean chroot
+After=nested-chroot.service
+Requires=nested-chroot.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/systemd-run --machine=chroot --quiet --wait --pipe \\
+    /usr/local/bin/garuda-build {repository} /build/repository
+"""
+    return join(
+        nspawn_builder("chroot", binds=[f"{place}:/build/repository"]),
+        System(
+            files={"/usr/local/bin/garuda-build": File.read("programs/garuda-build", mode=0o755)},
+            units={"garuda-build.service": Unit(build, enable=False), **timers},
+        ),
+    )
+
+
+def mastodon(*, database, front):
+    """Mastodon's web side: nginx, Redis, and a program that uses the database."""
+    return join(
+        redis("/var/lib/redis-mastodon"),
+        nginx({"mastodon": WEB.replace("FRONT", front)}),
+        System(
+            packages=["python3", "python3-psycopg2"],
+            users=[User("mastodon", 991, home="/var/lib/mastodon", shell="/usr/sbin/nologin")],
+            files={
+                "/usr/local/bin/mastodon-web": File.read(
+                    "programs/mastodon-web", mode=0o755, restart=["mastodon-web.service"]
+                )
+            },
+            units={"mastodon-web.service": PROGRAM.replace("DATABASE", database.name)},
+            probes=[Probe.http(80, contains="database")],
+        ),
+    )
+
+
+WEB = """\
+server {
+    listen 80 default_server;
+    listen [::]:80 default_server;
+
+    # the address of the visitor, as web-front saw it; nobody else is believed
+    set_real_ip_from @{FRONT.address};
+    set_real_ip_from @{FRONT.address6};
+    real_ip_header X-Forwarded-For;
+
+    location / {
+        proxy_pass http://127.0.0.1:3000;
+        proxy_set_header Host $host;
+        proxy_set_header X-Real-IP $remote_addr;
+    }
+}
+"""
+
+PROGRAM = """\
+[Unit]
+Description=Mastodon's web side
+After=network.target redis-server.service
+Wants=redis-server.service
+StartLimitIntervalSec=0
+
+[Service]
+User=mastodon
+Environment=DATABASE=postgresql://mastodon@DATABASE/mastodon
+ExecStart=/usr/local/bin/mastodon-web
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+"""
