@@ -112,18 +112,17 @@ class Units(Protocol):
 
     def daemon_reload(self, machine: str = "") -> None: ...
 
-    def start(
-        self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = ""
-    ) -> None:
+    def start(self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = "") -> None:
         """Start, in the order of the units' edges. With ``wait`` until the jobs are done, Failed if one
         fails."""
 
     def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "") -> None:
         """Stop and wait. No error for what does not run or does not exist."""
 
-    def restart(
-        self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = ""
-    ) -> None: ...
+    def restart(self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = "") -> None: ...
+
+    def try_restart(self, units: Sequence[str], *, machine: str = "") -> None:
+        """Restart those that run; leave the others alone. A name may be a pattern."""
 
     def reload(self, units: Sequence[str], *, machine: str = "") -> None:
         """Reload those that can be reloaded, restart those that cannot; leave those alone that do not run."""
@@ -211,6 +210,9 @@ class Containers(Protocol):
 
     def find(self, commit: str, path: str) -> Entry | None:
         """What the package tree of a commit has at a path, None when it has nothing there."""
+
+    def probe(self, container: str) -> None:
+        """Run the probes of a running container again; what they saw is at `eyas.core.paths.probes`."""
 
     def clear(self, container: str) -> None:
         """Take away what a container that does not run has left under /run, and its scratch file. No error

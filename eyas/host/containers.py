@@ -1,0 +1,43 @@
+"""Running containers, from outside: their roots, what they leave behind, their probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eyas.core import paths
+from eyas.core.errors import Failed
+from eyas.core.system import Entry
+from eyas.host.command import run
+from eyas.host.inside import Inside
+
+
+class RealContainers:
+    """`eyas.core.system.Containers`."""
+
+    def edit(self, container: str, uid_base: int, put: Sequence[Entry], drop: Sequence[str]) -> None:
+        try:
+            with Inside(paths.root(container), uid_base) as inside:
+                # The deepest first, so that a folder is empty when its turn comes.
+                for path in sorted(drop, key=lambda p: (-p.count("/"), p)):
+                    inside.drop(path)
+                for entry in sorted(put, key=lambda e: (e.type != "dir", e.path)):
+                    inside.put(entry)
+        except OSError as error:
+            what = f" {error.filename}" if error.filename else ""
+            raise Failed(
+                f"cannot change files in the running container {container}:{what} {error.strerror}",
+                f"eyas shell {container} shows what is there; a restart gives it a fresh root",
+            ) from None
+
+    def find(self, commit: str, path: str) -> Entry | None:
+        try:
+            with Inside(paths.tree(commit)) as inside:
+                return inside.get(path)
+        except OSError as error:
+            raise Failed(f"cannot read {path} of the tree {commit[:12]}: {error.strerror}") from None
+
+    def probe(self, container: str) -> None:
+        run([f"{paths.PROGRAMS}/probe", container], timeout=600, check=False)
+
+    def clear(self, container: str) -> None:
+        run([f"{paths.PROGRAMS}/root-down", container])

@@ -1,0 +1,121 @@
+"""systemd, of the host or of a running container, by systemctl(1). Sources: org.freedesktop.systemd1(5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eyas.core.errors import Failed
+from eyas.core.system import UnitState
+from eyas.host.command import CommandFailed, Running, run, start
+
+PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,Result,InvocationID,NeedDaemonReload,UnitFileState,MainPID,Job,DropInPaths,"
+    "MemoryCurrent,ActiveEnterTimestamp,ExecMainStatus"
+)
+UNKNOWN_MEMORY = ("[not set]", "", "infinity", str(2**64 - 1))
+
+
+def parse_show(text: str) -> dict[str, UnitState]:
+    """States from the output of ``systemctl show --timestamp=unix``: blocks of KEY=VALUE with an empty line between."""
+    found: dict[str, UnitState] = {}
+    for block in text.split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        name = values.get("Id", "")
+        if name:
+            found[name] = _state(name, values)
+    return found
+
+
+def _state(name: str, values: dict[str, str]) -> UnitState:
+    memory = values.get("MemoryCurrent", "")
+    since = values.get("ActiveEnterTimestamp", "").removeprefix("@")
+    return UnitState(
+        name=name,
+        load=values.get("LoadState", ""),
+        active=values.get("ActiveState", ""),
+        sub=values.get("SubState", ""),
+        result=values.get("Result", "success") or "success",
+        invocation=values.get("InvocationID", ""),
+        need_reload=values.get("NeedDaemonReload") == "yes",
+        file_state=values.get("UnitFileState", ""),
+        main_pid=int(values.get("MainPID") or 0),
+        job=values.get("Job", "0") not in ("", "0"),
+        drop_ins=tuple(values.get("DropInPaths", "").split()),
+        memory=-1 if memory in UNKNOWN_MEMORY else int(memory),
+        since=float(since) if since.replace(".", "", 1).isdigit() else 0.0,
+        status=int(values.get("ExecMainStatus") or 0),
+    )
+
+
+def show_argv(patterns: Sequence[str], machine: str = "") -> list[str]:
+    return _systemctl(machine, "show", f"--property={PROPERTIES}", "--timestamp=unix", "--", *patterns)
+
+
+def _systemctl(machine: str, *words: str) -> list[str]:
+    where = [f"--machine={machine}"] if machine else []
+    return ["systemctl", "--no-ask-password", "--no-pager", *where, *words]
+
+
+class RealUnits:
+    """`eyas.core.system.Units`."""
+
+    def __init__(self) -> None:
+        self._ahead: dict[tuple[str, ...], Running] = {}
+
+    def ahead(self, patterns: Sequence[str]) -> None:
+        """Begin a `show`; the next one with the same patterns takes its answer."""
+        if patterns:
+            self._ahead[tuple(patterns)] = start(show_argv(patterns))
+
+    def show(self, patterns: Sequence[str], machine: str = "") -> dict[str, UnitState]:
+        if not patterns:
+            return {}
+        begun = None if machine else self._ahead.pop(tuple(patterns), None)
+        result = begun.wait() if begun else run(show_argv(patterns, machine))
+        return parse_show(result.text)
+
+    def daemon_reload(self, machine: str = "") -> None:
+        run(_systemctl(machine, "daemon-reload"), timeout=120)
+
+    def start(self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = "") -> None:
+        self._job("start", units, wait, timeout, machine)
+
+    def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "") -> None:
+        if not units:
+            return
+        result = run(_systemctl(machine, "stop", "--", *units), timeout=timeout, check=False)
+        # Exit status 5: the unit does not exist, so it does not run either (systemctl(1), "EXIT STATUS").
+        if result.code not in (0, 5):
+            raise self._failed("stop", units, machine, result.error)
+
+    def restart(self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = "") -> None:
+        self._job("restart", units, wait, timeout, machine)
+
+    def try_restart(self, units: Sequence[str], *, machine: str = "") -> None:
+        self._job("try-restart", units, True, 600, machine)
+
+    def reload(self, units: Sequence[str], *, machine: str = "") -> None:
+        self._job("try-reload-or-restart", units, True, 600, machine)
+
+    def reset_failed(self, units: Sequence[str], machine: str = "") -> None:
+        if units:
+            run(_systemctl(machine, "reset-failed", "--", *units), check=False)
+
+    def _job(self, verb: str, units: Sequence[str], wait: bool, timeout: float, machine: str) -> None:
+        if not units:
+            return
+        flags = [] if wait else ["--no-block"]
+        try:
+            run(_systemctl(machine, verb, *flags, "--", *units), timeout=timeout)
+        except CommandFailed as error:
+            raise self._failed(verb, units, machine, error.result.error or error.message) from None
+
+    @staticmethod
+    def _failed(verb: str, units: Sequence[str], machine: str, why: str) -> Failed:
+        where = f" in {machine}" if machine else ""
+        lines = [line.strip() for line in why.splitlines() if line.strip() and "for details" not in line]
+        at = f"-M {machine} " if machine else ""
+        return Failed(
+            f"cannot {verb.removeprefix('try-')} {', '.join(units)}{where}: {' '.join(lines) or 'no reason given'}",
+            f"look at: journalctl {at}-u {units[0]} -n 30",
+        )
