@@ -1,8 +1,5 @@
 """Plain files of the host. Everything is put in place by rename and synced, so that a power cut leaves old or new."""
 
-# pathlib costs a host 10 ms at each command, and paths here are text from a spec.
-# ruff: noqa: PTH
-
 from __future__ import annotations
 
 import errno

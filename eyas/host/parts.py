@@ -1,7 +1,5 @@
 """Small parts of the real host: the store, kernel settings, SSH host keys, networkd."""
 
-# ruff: noqa: PTH
-
 from __future__ import annotations
 
 import os
