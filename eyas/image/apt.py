@@ -120,7 +120,10 @@ class AptRoot:
                 break
         else:
             self._refused(result)
-        found = {m["name"].partition(":")[0]: m["version"] for m in INSTALL.finditer(result.text)}
+        # apt calls it an installation, too, when it takes the file of an installed version for another one.
+        have = {(deb.name, deb.version) for deb in below}
+        pairs = [(m["name"].partition(":")[0], m["version"]) for m in INSTALL.finditer(result.text)]
+        found = {name: version for name, version in pairs if (name, version) not in have}
         return self._describe(found)
 
     def _refused(self, result: Result) -> None:
@@ -198,6 +201,7 @@ class AptRoot:
 DEPENDENCY_FIELDS = (
     "Package", "Version", "Architecture", "Multi-Arch", "Essential", "Protected", "Depends", "Pre-Depends",
     "Provides", "Conflicts", "Breaks", "Replaces", "Source", "Priority", "Section", "Maintainer", "Description",
+    "Installed-Size", "Recommends", "Suggests", "Enhances",
 )  # fmt: skip
 
 

@@ -40,3 +40,12 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
     if path.exists():
         shutil.rmtree(path)
+
+
+def write_fresh(path: Path, content: bytes, mode: int) -> None:
+    """Writes a new file, never into an existing one (which may be a hard link into a store); no sync."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.eyas")
+    fresh.write_bytes(content)
+    fresh.chmod(mode)
+    fresh.replace(path)

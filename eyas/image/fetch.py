@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,6 +25,24 @@ HELPER = "/usr/lib/apt/apt-helper"
 WORKERS = 4  # connections at a time; more gains nothing on a home line and is impolite to a mirror
 BATCH_BYTES = 24 << 20  # what one process of the helper fetches
 BATCH_FILES = 16
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file to fetch. ``digest`` is ``SHA256:<hex>`` or another kind that apt knows, '' for none."""
+
+    url: str
+    target: Path
+    digest: str = ""
+
+
+def download(wanted: Iterable[Download], timeout: float = 1800) -> None:
+    """Fetches files with apt's helper, one after the other on one connection; raises CommandFailed."""
+    words: list[str] = []
+    for item in wanted:
+        words += [item.url, str(item.target), item.digest]
+    options = ["-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"]
+    run([HELPER, *options, "download-file", *words], timeout=timeout)
 
 
 class Debs:
@@ -81,13 +100,14 @@ class Debs:
         self._coming.update((deb.sha256, future) for deb in batch)
 
     def _fetch(self, batch: tuple[Deb, ...], archive: Archive) -> None:
-        words: list[str] = []
-        for deb in batch:
-            uri = f"{archive.uri(deb.archive)}/{quote(deb.filename, safe='/+~')}"
-            words += [uri, str(self._part(deb)), f"SHA256:{deb.sha256}"]
+        wanted = [
+            Download(
+                f"{archive.uri(deb.archive)}/{quote(deb.filename, safe='/+~')}", self._part(deb), f"SHA256:{deb.sha256}"
+            )
+            for deb in batch
+        ]
         try:
-            options = ["-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"]
-            run([HELPER, *options, "download-file", *words], timeout=1800)
+            download(wanted)
         except CommandFailed as error:
             self._keep(batch)
             raise _explain(batch, self, error) from None

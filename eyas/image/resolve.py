@@ -70,7 +70,7 @@ class _Resolver:
             from eyas.image.npm import resolve_npm
 
             request = tuple(sorted(recipe.npm))
-            files = old.npm if old.npm_request == request else resolve_npm(recipe, self.cache)
+            files = old.npm if old.npm_request == request else resolve_npm(recipe)
             locked = replace(locked, npm_request=request, npm=tuple(files))
         if recipe.pip:
             from eyas.image.pip import resolve_pip
