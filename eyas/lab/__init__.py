@@ -4,7 +4,7 @@ A lab host is a systemd-nspawn machine with all capabilities in a network namesp
 stays outside and reaches it through `Lab.command`, as it would reach a server through SSH.
 """
 
-from eyas.lab.lab import Lab, LabSummary, down, find, list_labs, up
+from eyas.lab.lab import Lab, LabSummary, down, find, list_labs, remove_orphans, up
 from eyas.lab.place import Place
 from eyas.lab.spec import LabHost
 from eyas.lab.tree import LAB_PACKAGES, StoreTree
@@ -19,5 +19,6 @@ __all__ = [
     "down",
     "find",
     "list_labs",
+    "remove_orphans",
     "up",
 ]

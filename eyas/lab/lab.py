@@ -15,7 +15,7 @@ from eyas.lab import authority, cgroup, furnish, kernel, sweep, tree, wire
 from eyas.lab.machine import ENVIRONMENT, JOIN, Machine
 from eyas.lab.place import Place, labs_root
 from eyas.lab.spec import LabHost, public_addresses
-from eyas.lab.state import locked, read_json, write_json
+from eyas.lab.state import alive, locked, read_json, start_time, write_json
 
 INTERNET = "internet"
 _TRUST = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
@@ -154,12 +154,14 @@ def up(
     source: tree.Source | None = None,
     *,
     outer: bool = True,
+    owner: int | None = None,
     listener: Listener = silent,
 ) -> Lab:
     """Boot the lab of a fleet directory, or what of it does not run; hosts that run are left alone.
 
     ``source`` is the tree that a new host's disk is copied from (default: one made of `LAB_PACKAGES`). With
     ``outer`` the hosts' public addresses are made reachable from this machine, where it has no other way to them.
+    A lab with an ``owner`` (a process id) is an orphan when that process has ended: see `remove_orphans`.
     Raises Failed when a host does not come up (what it wrote to its console is in the message).
     """
     _need_root()
@@ -171,7 +173,12 @@ def up(
         # Noted before the first deed: from now on `down` and `list` know of it.
         write_json(
             place.state,
-            {"version": 1, "directory": str(directory.resolve()), "hosts": [spec.to_json() for spec in specs]},
+            {
+                "version": 1,
+                "directory": str(directory.resolve()),
+                "hosts": [spec.to_json() for spec in specs],
+                "owner": [owner, start_time(owner)] if owner is not None else None,
+            },
         )
         place.path.chmod(0o700)
         lab = Lab(place, directory.resolve(), specs)
@@ -212,6 +219,15 @@ def remove(place: Place, *, keep_data: bool = False, listener: Listener = silent
         if not any(other.place != place and _runs(other) for other in _labs(place.base)):
             kernel.restore(place.base, listener)
     return True
+
+
+def remove_orphans(listener: Listener = silent) -> None:
+    """Take away the labs whose owner has ended: those of tests that were killed."""
+    _need_root()
+    for lab in _labs(labs_root()):
+        owner = (read_json(lab.place.state) or {}).get("owner")
+        if owner is not None and not alive(*owner):
+            remove(lab.place, listener=listener)
 
 
 def find(directory: Path) -> Lab:
