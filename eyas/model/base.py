@@ -110,6 +110,11 @@ class Thing(BaseModel, metaclass=Maker):
         it, the line that called the function, which tells three containers from one function apart."""
         return str(self.__dict__.get("_statement", ""))
 
+    @property
+    def spot(self) -> str:
+        """The line that a finding points at."""
+        return self.origin
+
     def with_(self, **changes: Any) -> Self:
         """The same with some fields replaced; the origin is the line that asks for the replacement."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
@@ -127,7 +132,7 @@ class Thing(BaseModel, metaclass=Maker):
 
     def diagnostic(self, field: str, message: str, hint: str = "", severity: str = "error") -> Diagnostic:
         """A finding about a field of this object."""
-        file, line = origin.split(self.origin)
+        file, line = origin.split(self.spot)
         return Diagnostic(file, line, f"{type(self).__name__}.{field}", message, hint, severity)
 
 

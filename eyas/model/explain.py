@@ -58,7 +58,14 @@ def _words(error: BaseException, frame: FrameType | None) -> tuple[str, str]:
     if isinstance(error, OSError) and error.filename is not None:
         name = origin.show(str(error.filename))
         return f"cannot read {name}: {(error.strerror or str(error)).lower()}", _like(Path(str(error.filename)))
-    return f"cannot evaluate this line: {type(error).__name__}: {error}", _hint(error, frame)
+    return f"cannot evaluate this line: {type(error).__name__}: {_text(error)}", _hint(error, frame)
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says, without paths of this machine, and complete."""
+    if isinstance(error, AttributeError) and str(error) == error.name:
+        return f"{getattr(error.obj, '__name__', type(error.obj).__name__)} has no {error.name!r}"
+    return re.sub(r" \((/[^)]*|unknown location)\)$", "", str(error)) if isinstance(error, ImportError) else str(error)
 
 
 def _like(path: Path) -> str:

@@ -14,6 +14,7 @@ from eyas.model import origin
 from eyas.model.base import Thing
 from eyas.model.values import (
     AbsolutePath,
+    Made,
     Many,
     Mode,
     Uid,
@@ -154,6 +155,6 @@ def _as(cls: type[Thing]) -> Any:
 
 
 Files: TypeAlias = Annotated[
-    dict[AbsolutePath, File | Link], _as(File), Words("a mapping of paths to texts, File or Link")
+    dict[AbsolutePath, Made[File] | Made[Link]], _as(File), Words("a mapping of paths to texts, File or Link")
 ]
-Units: TypeAlias = Annotated[dict[UnitName, Unit], _as(Unit), Words("a mapping of unit names to texts or Unit")]
+Units: TypeAlias = Annotated[dict[UnitName, Made[Unit]], _as(Unit), Words("a mapping of unit names to texts or Unit")]

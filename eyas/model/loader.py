@@ -7,7 +7,6 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -20,8 +19,6 @@ from eyas.model.explain import explain
 from eyas.model.machines import Fleet
 
 FILE = "fleet.py"
-DEPTH = 400
-"""Calls that definitions may nest: far more than any needs, and an endless recursion is found at once."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def _evaluation(directory: Path) -> Iterator[tuple[Collector, Recorder]]:
     """The circumstances of a load, put back afterwards: what definitions print goes to standard error."""
     finder, collector, recorder = Definitions(str(directory)), Collector(), Recorder(str(directory))
     root, before = origin.set_root(str(directory)), base.collect(collector)
-    written, limit = sys.dont_write_bytecode, sys.getrecursionlimit()
+    written = sys.dont_write_bytecode
     _purge(directory)
     sys.meta_path.insert(0, finder)
     sys.path.insert(0, str(directory))
@@ -78,7 +75,6 @@ def _evaluation(directory: Path) -> Iterator[tuple[Collector, Recorder]]:
         with contextlib.redirect_stdout(sys.stderr), recorder:
             yield collector, recorder
     finally:
-        sys.setrecursionlimit(limit)
         sys.dont_write_bytecode = written
         sys.path.remove(str(directory))
         sys.meta_path.remove(finder)
@@ -96,7 +92,7 @@ class Fresh(SourceFileLoader):
         return code
 
 
-class Definitions(MetaPathFinder):
+class Definitions:
     """Finds the modules of the fleet directory, before anything installed of the same name."""
 
     def __init__(self, directory: str) -> None:

@@ -17,14 +17,18 @@ from eyas.model.values import (
     Address4,
     Address6,
     Bytes,
+    Count,
     Interface,
+    Made,
     Many,
     Name,
     Network4,
     Network6,
     Package,
     Port,
+    Processors,
     Seconds,
+    Weight,
     Words,
     refuse,
     several,
@@ -52,14 +56,14 @@ class Limits(Thing):
 
     memory: Annotated[Bytes | None, Impact.live] = Field(None, description="beyond this, the largest process is killed")
     memory_high: Annotated[Bytes | None, Impact.live] = Field(None, description="beyond this, it is slowed down")
-    cpus: Annotated[float | None, Impact.live] = Field(None, gt=0, description="processors; 0.5 is half of one")
-    cpu_weight: Annotated[int | None, Impact.live] = Field(
-        None, ge=1, le=10000, description="share when processors are short, 1 to 10000, 100 is usual"
+    cpus: Annotated[Processors | None, Impact.live] = Field(None, description="processors; 0.5 is half of one")
+    cpu_weight: Annotated[Weight | None, Impact.live] = Field(
+        None, description="share when processors are short, 100 is usual"
     )
-    io_weight: Annotated[int | None, Impact.live] = Field(
-        None, ge=1, le=10000, description="share when disks are short, 1 to 10000, 100 is usual"
+    io_weight: Annotated[Weight | None, Impact.live] = Field(
+        None, description="share when disks are short, 100 is usual"
     )
-    tasks: Annotated[int | None, Impact.live] = Field(None, ge=1, description="processes and threads")
+    tasks: Annotated[Count | None, Impact.live] = Field(None, description="processes and threads")
 
     if TYPE_CHECKING:
 
@@ -136,7 +140,7 @@ def _ipv6(value: object) -> object:
 
 
 Edges: TypeAlias = Annotated[tuple[Name, ...], BeforeValidator(_edges), Words("a list of containers or their names")]
-Parts: TypeAlias = Annotated[tuple[System, ...], BeforeValidator(_parts), Words("a list of parts (System)")]
+Parts: TypeAlias = Annotated[tuple[Made[System], ...], BeforeValidator(_parts), Words("a list of parts (System)")]
 
 
 class Container(Thing):
@@ -146,25 +150,25 @@ class Container(Thing):
 
     name: Annotated[Name, Impact.replace] = Field(description="name of the machine; a new name is another container")
     address: Annotated[Address4, Impact.restart] = Field(description="IPv4 address in the bridge's network")
-    image: Annotated[Image, Impact.restart] = Field(description="what its root is made of")
+    image: Annotated[Made[Image], Impact.restart] = Field(description="what its root is made of")
     parts: Annotated[Parts, Impact.restart] = Field(
         (), description="what it does; the cost is that of the fields of the part that change"
     )
     ipv6: Annotated[Address6 | Literal[False] | None, BeforeValidator(_ipv6), Impact.restart] = Field(
         None, description="IPv6 address; None is one made of the bridge's network and the IPv4 address; False is none"
     )
-    binds: Annotated[Many[Bind], Impact.restart] = Field((), description="host paths shown in it")
-    limits: Annotated[Limits, BeforeValidator(_limits), Impact.live] = Field(
+    binds: Annotated[Many[Made[Bind]], Impact.restart] = Field((), description="host paths shown in it")
+    limits: Annotated[Made[Limits], BeforeValidator(_limits), Impact.live] = Field(
         default_factory=Limits, description="what it can use at most"
     )
-    root: Annotated[Root, Impact.restart] = Field(default_factory=Root, description="its writable layer")
-    forwards: Annotated[Many[Forward], Impact.live] = Field((), description="ports of the host that lead to it")
+    root: Annotated[Made[Root], Impact.restart] = Field(default_factory=Root, description="its writable layer")
+    forwards: Annotated[Many[Made[Forward]], Impact.live] = Field((), description="ports of the host that lead to it")
     grants: Annotated[Many[Grant], Impact.restart] = Field((), description="what it needs beyond the default")
     after: Annotated[Edges, Impact.live] = Field((), description="it starts when these are ready")
     needs: Annotated[Edges, Impact.live] = Field((), description="as after; it also starts them, and stops with them")
     restart_with: Annotated[Edges, Impact.live] = Field((), description="as after; it also restarts when these do")
-    probes: Annotated[Many[Probe], Impact.live] = Field((), description="how we know that it works")
-    users: Annotated[Many[User], Impact.live] = Field((), description="users in it")
+    probes: Annotated[Many[Made[Probe]], Impact.live] = Field((), description="how we know that it works")
+    users: Annotated[Many[Made[User]], Impact.live] = Field((), description="users in it")
     packages: Annotated[Many[Package], Impact.restart] = Field((), description="Debian packages beyond image and parts")
     files: Annotated[Files, Impact.live] = Field(
         default_factory=dict, description="files by path; text means File(text). See File for units that follow"
@@ -205,6 +209,10 @@ class Container(Thing):
             autostart: bool = True,
             description: str = "",
         ) -> None: ...
+
+    @property
+    def spot(self) -> str:
+        return self.statement
 
     def port(self, port: int) -> Backend:
         """A port of this container, for others to refer to."""
@@ -284,15 +292,15 @@ class Host(Thing):
     positional: ClassVar[tuple[str, ...]] = ("name", "uplink", "bridge", "containers")
 
     name: Annotated[Name, Impact.none] = Field(description="name of the host")
-    uplink: Annotated[Uplink, Impact.live] = Field(description="interface to the world")
-    bridge: Annotated[Bridge, Impact.restart] = Field(description="network of the containers")
-    containers: Annotated[Many[Container], Impact.replace] = Field((), description="what runs on it")
+    uplink: Annotated[Made[Uplink], Impact.live] = Field(description="interface to the world")
+    bridge: Annotated[Made[Bridge], Impact.restart] = Field(description="network of the containers")
+    containers: Annotated[Many[Made[Container]], Impact.replace] = Field((), description="what runs on it")
     sysctls: Annotated[dict[str, str | int], Impact.live] = Field(default_factory=dict, description="kernel settings")
     packages: Annotated[Many[Package], Impact.live] = Field((), description="Debian packages of the host")
     files: Annotated[Files, Impact.live] = Field(
         default_factory=dict, description="files of the host by path; text means File(text)"
     )
-    users: Annotated[Many[User], Impact.live] = Field((), description="users of the host")
+    users: Annotated[Many[Made[User]], Impact.live] = Field((), description="users of the host")
     units: Annotated[Units, Impact.restart_unit] = Field(
         default_factory=dict, description="systemd units of the host; text means Unit(text)"
     )
@@ -312,6 +320,10 @@ class Host(Thing):
             users: Iterable[User] = (),
             units: Mapping[str, str | Unit] = ...,
         ) -> None: ...
+
+    @property
+    def spot(self) -> str:
+        return self.statement
 
     def container(self, name: str) -> Container | None:
         """The container of this name, None when there is none."""
@@ -352,7 +364,7 @@ class Fleet(Thing):
 
     variadic: ClassVar[str] = "hosts"
 
-    hosts: Annotated[Many[Host], Impact.none] = Field((), description="the servers")
+    hosts: Annotated[Many[Made[Host]], Impact.none] = Field((), description="the servers")
 
     if TYPE_CHECKING:
 

@@ -15,6 +15,7 @@ from eyas.model.values import (
     Address4,
     Bytes,
     Domain,
+    Made,
     Many,
     Mode,
     Name,
@@ -38,7 +39,7 @@ def _grant(value: object) -> object:
     return value
 
 
-Grant: TypeAlias = Annotated[str, BeforeValidator(_grant), Words("a grant: docker, nspawn, tun or loop")]
+Grant: TypeAlias = Annotated[str, BeforeValidator(_grant), Words("a grant (docker, nspawn, tun or loop)", "grants")]
 
 
 class Bind(Thing):
@@ -188,7 +189,7 @@ class Site(Thing):
     positional: ClassVar[tuple[str, ...]] = ("name",)
 
     name: Annotated[Domain, Impact.reload] = Field(description="DNS name")
-    to: Annotated[Backend, Impact.reload] = Field(description="who answers")
+    to: Annotated[Made[Backend], Impact.reload] = Field(description="who answers")
     aliases: Annotated[Many[Domain], Impact.reload] = Field((), description="further names")
     upload: Annotated[Bytes | None, Impact.reload] = Field(
         None, description="largest upload; None is the front's default"
@@ -230,14 +231,14 @@ class System(Thing):
     units: Annotated[Units, Impact.restart_unit] = Field(
         default_factory=dict, description="systemd units by name; text means Unit(text)"
     )
-    users: Annotated[Many[User], Impact.live] = Field((), description="users")
+    users: Annotated[Many[Made[User]], Impact.live] = Field((), description="users")
     tmpfiles: Annotated[Many[str], Impact.live] = Field((), description="lines of tmpfiles.d(5)")
     enable: Annotated[Many[UnitName], Impact.live] = Field((), description="units of packages that start at boot")
     mask: Annotated[Many[UnitName], Impact.live] = Field((), description="units that must never start")
-    binds: Annotated[Many[Bind], Impact.restart] = Field((), description="host paths shown in the container")
-    probes: Annotated[Many[Probe], Impact.live] = Field((), description="how we know that it works")
+    binds: Annotated[Many[Made[Bind]], Impact.restart] = Field((), description="host paths shown in the container")
+    probes: Annotated[Many[Made[Probe]], Impact.live] = Field((), description="how we know that it works")
     grants: Annotated[Many[Grant], Impact.restart] = Field((), description="what it needs beyond the default")
-    sites: Annotated[Many[Site], Impact.reload] = Field((), description="names that it serves for others")
+    sites: Annotated[Many[Made[Site]], Impact.reload] = Field((), description="names that it serves for others")
 
     if TYPE_CHECKING:
 

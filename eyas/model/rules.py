@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from eyas.core.errors import Diagnostic
+from eyas.model.files import Link
 from eyas.model.machines import FIRST_UID, Container, Fleet, Host
 from eyas.model.merge import merge
+from eyas.model.pieces import Site
 from eyas.model.rules_data import DATA_RULES
 from eyas.model.values import nearest
 
@@ -21,11 +24,14 @@ def check(fleet: Fleet, unknown: Iterable[str] = ()) -> list[Diagnostic]:
 
     ``unknown`` names containers that could not be made and are reported elsewhere: references to them are no news.
     """
-    findings = list(_hosts(fleet))
+    unknown = frozenset(unknown)
+    known = fleet.hosts or not unknown
+    findings = list(_hosts(fleet)) if known else []
     for host in fleet.hosts:
         for rule in (*RULES, *DATA_RULES):
             findings += rule(host)
-        findings += _references(host, fleet, frozenset(unknown))
+        findings += _references(host, fleet, unknown)
+        findings += _texts(host, fleet, unknown)
     return sorted(dict.fromkeys(findings), key=lambda d: (d.file, d.line, d.severity))
 
 
@@ -75,7 +81,7 @@ def _addresses(host: Host) -> Findings:
         why, hint = "", ""
         if address not in network:
             why = f"it is outside {network}, the network of bridge {host.bridge.name} ({host.bridge.origin})"
-            hint = f"choose one between {network[1]} and {network[-2]}" if network.num_addresses > 3 else ""
+            hint = _free(host)
         elif address == bridge:
             why = f"it is the host's own on bridge {host.bridge.name} ({host.bridge.origin})"
         elif address in (network.network_address, network.broadcast_address):
@@ -188,33 +194,57 @@ def _loop(start: str, edges: dict[str, list[str]], done: set[str]) -> list[str]:
 def _references(host: Host, fleet: Fleet, unknown: frozenset[str]) -> Findings:
     """Names of containers that edges and sites refer to."""
     names = [container.name for container in host.containers]
-    sites: dict[str, Container] = {}
+    sites: dict[str, tuple[Container, Site]] = {}
     for container in host.containers:
         for field in ("after", "needs", "restart_with"):
             for name in getattr(container, field):
                 if name not in names and name not in unknown:
                     what = f"cannot let {container.name} start after {name}"
-                    yield container.diagnostic(field, f"{what}: {_nowhere(name, host, fleet)}", _near(name, names))
+                    why, hint = _nowhere(name, host, fleet)
+                    yield container.diagnostic(field, f"{what}: {why}", hint)
         for site in merge(container)[0].sites:
             if site.to.container not in names and site.to.container not in unknown:
-                why = _nowhere(site.to.container, host, fleet)
+                why, hint = _nowhere(site.to.container, host, fleet)
                 message = f"cannot serve {site.name} from container {site.to.container}: {why}"
-                yield site.diagnostic("to", message, _near(site.to.container, names))
+                yield site.diagnostic("to", message, hint)
             for name in (site.name, *site.aliases):
-                first = sites.setdefault(name, container)
-                if first is not container or [site.name, *site.aliases].count(name) > 1:
-                    message = f"cannot serve {name} from {container.name}: {first.name} ({first.statement}) serves it"
-                    yield site.diagnostic("name", message)
+                if name in sites:
+                    where, first = sites[name]
+                    message = f"cannot serve {name} by {container.name}: {where.name} does already ({first.origin})"
+                    yield site.diagnostic("name", message, "a name is served once on a host")
+                sites.setdefault(name, (container, site))
 
 
-def _nowhere(name: str, host: Host, fleet: Fleet) -> str:
+REFERENCE = re.compile(r"@\{([A-Za-z0-9_-]+)\.([a-z0-9_]+)\}")
+ATTRIBUTES = ("address", "address6", "name")
+
+
+def _texts(host: Host, fleet: Fleet, unknown: frozenset[str]) -> Findings:
+    """References to containers in files and units: ``@{postgres.address}``."""
+    for container in host.containers:
+        system = merge(container)[0]
+        for path, thing in (*system.files.items(), *system.units.items()):
+            text = thing.target if isinstance(thing, Link) else thing.content
+            for name, attribute in sorted(set(REFERENCE.findall(text))) if isinstance(text, str) else ():
+                what = f"cannot fill @{{{name}.{attribute}}} in {path} of container {container.name}"
+                if attribute not in ATTRIBUTES:
+                    near = nearest(attribute, ATTRIBUTES)
+                    hint = f'did you mean "{near}"?' if near else ""
+                    allowed = ", ".join(ATTRIBUTES)
+                    yield thing.diagnostic("content", f"{what}: what can be asked is {allowed}", hint)
+                elif not host.container(name) and name not in unknown:
+                    why, hint = _nowhere(name, host, fleet)
+                    yield thing.diagnostic("content", f"{what}: {why}", hint)
+
+
+def _nowhere(name: str, host: Host, fleet: Fleet) -> tuple[str, str]:
+    """Why there is no such container to refer to, and a hint."""
     other = next((h.name for h in fleet.hosts if h is not host and h.container(name)), "")
-    return f"it is on host {other}, not on {host.name}" if other else f"host {host.name} has no such container"
-
-
-def _near(name: str, names: list[str]) -> str:
-    near = nearest(name, names)
-    return f'did you mean "{near}"?' if near else "add it to the containers of the host"
+    if other:
+        return f"it is on host {other}, not on {host.name}", "containers refer to others of their host"
+    near = nearest(name, [container.name for container in host.containers])
+    hint = f'did you mean "{near}"?' if near else "add it to the containers of the host"
+    return f"host {host.name} has no such container", hint
 
 
 RULES: tuple[Rule, ...] = (_names, _addresses, _addresses6, _networks, _ports, _order)

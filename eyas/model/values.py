@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 
-from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ class Words:
     """What a value may be, in words: completes "allowed is ..."."""
 
     text: str
+    many: str = ""  # completes "a list of ..."
 
 
 def refuse(why: str, hint: str = "") -> NoReturn:
@@ -144,7 +145,13 @@ def _address(value: object, version: int) -> object:
     try:
         return str((ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address)(value))
     except ValueError as error:
-        return refuse(str(error).lower() if version == 4 else f"it is no IPv6 address ({error})".lower())
+        return refuse(f"it is no IPv{version} address ({_lower(error)})")
+
+
+def _lower(error: ValueError) -> str:
+    """What the standard library says, as the middle of a sentence and without the address again."""
+    text = re.sub(r" (not permitted )?in '.*'$", "", str(error))
+    return text[:1].lower() + text[1:]
 
 
 def ipv4(value: object) -> object:
@@ -165,7 +172,7 @@ def _interface_address(value: object, version: int) -> object:
         return str((ipaddress.IPv4Interface if version == 4 else ipaddress.IPv6Interface)(value))
     except ValueError as error:
         return refuse(
-            f"it is no IPv{version} address with prefix length ({error})".lower(), f'write it like "{example}"'
+            f"it is no IPv{version} address with prefix length ({_lower(error)})", f'write it like "{example}"'
         )
 
 
@@ -217,24 +224,36 @@ def uid(value: object) -> object:
     return value
 
 
-Bytes: TypeAlias = Annotated[int, BeforeValidator(size), Words('a size: bytes, or text such as "512M" or "2G"')]
+class Instance:
+    """Mark of a field that takes objects of its class alone, never a mapping that could become one: an object of the
+    definitions is made by calling its class, which is how it knows its origin."""
+
+    def __get_pydantic_core_schema__(self, source: Any, _handler: Any) -> CoreSchema:
+        return core_schema.is_instance_schema(source)
+
+
+Made: TypeAlias = Annotated[T, Instance()]
+Bytes: TypeAlias = Annotated[int, BeforeValidator(size), Words('a size (bytes, or text such as "512M" or "2G")')]
 Seconds: TypeAlias = Annotated[
-    int, BeforeValidator(duration), Words('a duration: seconds, or text such as "90s" or "10m"')
+    int, BeforeValidator(duration), Words('a duration (seconds, or text such as "90s" or "10m")')
 ]
-Name: TypeAlias = Annotated[str, BeforeValidator(hostname), Words("a name: a-z, 0-9 and -, 64 at most")]
-Domain: TypeAlias = Annotated[str, BeforeValidator(domain), Words("a DNS name")]
+Name: TypeAlias = Annotated[str, BeforeValidator(hostname), Words("a name (a-z, 0-9 and -)", "names")]
+Domain: TypeAlias = Annotated[str, BeforeValidator(domain), Words("a DNS name", "DNS names")]
 Interface: TypeAlias = Annotated[str, BeforeValidator(interface), Words("the name of a network interface")]
-UserName: TypeAlias = Annotated[str, BeforeValidator(user_name), Words("the name of a user or group")]
+UserName: TypeAlias = Annotated[str, BeforeValidator(user_name), Words("the name of a user or group", "names")]
 AbsolutePath: TypeAlias = Annotated[str, BeforeValidator(path), Words("an absolute path")]
-Port: TypeAlias = Annotated[int, BeforeValidator(port), Words("a port: 1 to 65535")]
+Port: TypeAlias = Annotated[int, BeforeValidator(port), Words("a port (1 to 65535)", "ports")]
 Address4: TypeAlias = Annotated[str, BeforeValidator(ipv4), Words("an IPv4 address")]
 Address6: TypeAlias = Annotated[str, BeforeValidator(ipv6), Words("an IPv6 address")]
 Network4: TypeAlias = Annotated[str, BeforeValidator(network4), Words("an IPv4 address with prefix length")]
 Network6: TypeAlias = Annotated[str, BeforeValidator(network6), Words("an IPv6 address with prefix length")]
-UnitName: TypeAlias = Annotated[str, BeforeValidator(unit_name), Words("the name of a systemd unit")]
-Package: TypeAlias = Annotated[str, BeforeValidator(package), Words("the name of a Debian package")]
+UnitName: TypeAlias = Annotated[str, BeforeValidator(unit_name), Words("the name of a unit", "names of units")]
+Package: TypeAlias = Annotated[str, BeforeValidator(package), Words("the name of a package", "names of packages")]
 Mode: TypeAlias = Annotated[int, BeforeValidator(mode), Words("a file mode such as 0o644")]
-Uid: TypeAlias = Annotated[int, BeforeValidator(uid), Words("a user id: 0 to 65533")]
+Uid: TypeAlias = Annotated[int, BeforeValidator(uid), Words("a user id (0 to 65533)")]
+Count: TypeAlias = Annotated[int, Field(ge=1), Words("a whole number above 0")]
+Weight: TypeAlias = Annotated[int, Field(ge=1, le=10000), Words("a weight (1 to 10000)")]
+Processors: TypeAlias = Annotated[float, Field(gt=0), Words("a number above 0")]
 Many: TypeAlias = Annotated[tuple[T, ...], BeforeValidator(several)]
 
 
@@ -244,7 +263,3 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return found[0] if found else ""
-
-
-def plural(value: Any, one: str, more: str) -> str:
-    return one if value == 1 else more

@@ -32,27 +32,30 @@ def words(annotation: Any, metadata: Iterable[Any] = (), *, none: bool = True) -
         branches = [words(arg) for arg in args if none or arg is not type(None)]
         return " or ".join(dict.fromkeys(branches))
     if kind is tuple:
-        return f"a list of {_many(words(args[0]))}"
+        return f"a list of {_several(args[0])}"
     if kind is dict:
         return f"a mapping of {words(args[0])} to {words(args[1])}"
     return SIMPLE.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 
-def _many(text: str) -> str:
-    """``a port: 1 to 65535`` inside ``a list of``."""
-    return (
-        text.split(": ")[0].removeprefix("a ").removeprefix("an ").removeprefix("the ") if text[:1].islower() else text
-    )
+def _several(annotation: Any) -> str:
+    """What completes ``a list of``."""
+    if get_origin(annotation) is Annotated:
+        marks = [mark.many for mark in get_args(annotation)[1:] if isinstance(mark, Words)]
+        return marks[0] if marks and marks[0] else words(annotation)
+    return "texts" if annotation is str else words(annotation)
 
 
 def named(value: object) -> str:
     """A value as a message shows it: short, with its type when the text does not tell it."""
     text = repr(value)
     if len(text) > 60:
-        text = text[:57] + "..."
+        text = text[:56] + "..." + (text[0] if text[0] in "'\"" else "")
     if isinstance(value, str | int | float | bool | type(None)):
         return text
     name = getattr(value, "name", None)
-    if isinstance(name, str) and text[:1].isupper():
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(name, str):
         return f'{type(value).__name__}("{name}")'
-    return f"{text} ({type(value).__name__})" if not text[:1].isupper() else text
+    return f"{text} ({type(value).__name__})"

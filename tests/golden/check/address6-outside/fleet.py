@@ -1,0 +1,11 @@
+from eyas import Bridge, Container, Fleet, Host, Image, Uplink
+
+base = Image.debian("trixie", packages=["curl"])
+web = Container("web", "10.0.5.10", base, ipv6="fd00:6::10")
+wiki = Container("wiki", "10.0.5.11", base, ipv6="fd00:5::1")
+mail = Container("mail", "10.0.5.12", base, ipv6="fd00:5::13")
+news = Container("news", "10.0.5.13", base)
+
+fleet = Fleet(
+    Host("alpha", Uplink("eth0", "203.0.113.112/26"), Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"), containers=[web, wiki, mail, news])
+)

@@ -1,0 +1,4 @@
+from eyas import Fleet, Image
+
+base = Image.debain("trixie")
+fleet = Fleet()

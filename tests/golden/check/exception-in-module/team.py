@@ -1,0 +1,2 @@
+def people(name):
+    return {"bob": 1}[name]

@@ -1,0 +1,3 @@
+from eyas import Fleet
+
+fleet = Fleet()

@@ -1,0 +1,3 @@
+from eyas import Contaner, Fleet
+
+fleet = Fleet()

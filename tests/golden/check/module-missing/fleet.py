@@ -1,0 +1,3 @@
+import teem
+
+fleet = teem.fleet

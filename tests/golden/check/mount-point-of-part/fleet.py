@@ -1,0 +1,9 @@
+from eyas import Bind, Bridge, Container, Fleet, Host, Image, System, Uplink
+
+base = Image.debian("trixie", packages=["curl"])
+part = System(binds=[Bind("/data/one", "/srv")])
+web = Container("web", "10.0.5.10", base, parts=[part], binds=[Bind("/data/two", "/srv")])
+
+fleet = Fleet(
+    Host("alpha", Uplink("eth0", "203.0.113.112/26"), Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"), containers=[web])
+)

@@ -1,0 +1,8 @@
+from eyas import Bridge, Container, Fleet, Host, Image, Probe, Uplink
+
+base = Image.debian("trixie", packages=["curl"])
+web = Container("web", "10.0.5.10", base, probes=[Probe(type="tcp"), Probe.http(80, path="health"), Probe.command([]), Probe.tcp("5432")])
+
+fleet = Fleet(
+    Host("alpha", Uplink("eth0", "203.0.113.112/26"), Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"), containers=[web])
+)

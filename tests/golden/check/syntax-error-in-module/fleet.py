@@ -1,0 +1,3 @@
+from team import people
+
+fleet = people

@@ -1,0 +1,4 @@
+people = [
+    "ann"
+    bob,
+]

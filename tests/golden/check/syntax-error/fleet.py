@@ -1,0 +1,4 @@
+from eyas import Fleet
+
+fleet = Fleet(
+    Host("alpha",
