@@ -1,0 +1,196 @@
+"""A host in memory, with the parts of `eyas.core.system`: strict, and mortal.
+
+Strict: what a real host refuses, this one refuses (starting a unit without a file, a container without its tree,
+checking out an unknown commit, removing a directory that is not empty). Containers start as root-up starts them, and
+leave the same prints. Mortal: with ``fuse`` set, the n-th act that changes something raises `Killed` instead, as if
+the process had died; `survive` gives the process back its life, `reboot` takes the power.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from eyas.core import paths
+from eyas.core.errors import Failed
+from tests.world_files import Fuse, Killed, Node, WorldFiles, new_id
+from tests.world_parts import (
+    WorldAccounts,
+    WorldContainers,
+    WorldFirewall,
+    WorldKernel,
+    WorldKeys,
+    WorldNetwork,
+    WorldPackages,
+    WorldStore,
+)
+from tests.world_units import BASE_UNITS, CONTAINER, Running, WorldUnits
+
+__all__ = ["Killed", "Node", "World", "differences"]
+
+
+@dataclass
+class Assembled:
+    """A running root: what it was made from."""
+
+    tree: str
+    layer: str
+
+
+class World:
+    """One host."""
+
+    def __init__(self, commits: Sequence[str] = ()) -> None:
+        self.fuse = Fuse()
+        self.files = WorldFiles(self.fuse)
+        self.units = WorldUnits(self)
+        self.firewall = WorldFirewall(self.fuse)
+        self.accounts = WorldAccounts(self)
+        self.packages = WorldPackages(self.fuse)
+        self.store = WorldStore(self)
+        self.store.commits |= set(commits)
+        self.kernel = WorldKernel(self.fuse)
+        self.containers = WorldContainers(self)
+        self.keys = WorldKeys(self)
+        self.network = WorldNetwork(self.fuse)
+        self.roots: dict[str, Assembled] = {}
+
+    def ahead(self, patterns: Sequence[str]) -> None:
+        return
+
+    # What the container's unit does
+
+    def root_up(self, name: str, invocation: str) -> None:
+        """As root-up.sh: refuses what it refuses, leaves the prints that it leaves."""
+        files = self.files
+        env, spec = files.read(paths.env(name)), files.read(paths.spec(name))
+        if env is None or spec is None:
+            raise Failed(f"cannot assemble the root of {name}: no {paths.env(name)}")
+        fields = json.loads(spec)
+        for lower in (paths.tree(fields["tree"]), f"{paths.layer(fields['layer'])}/root"):
+            if lower not in files.nodes:
+                raise Failed(f"cannot assemble the root of {name}: no {lower}")
+        for bind in fields.get("binds", []):
+            if bind.get("persistent") and bind["source"] not in files.nodes:
+                raise Failed(f"cannot assemble the root of {name}: the data at {bind['source']} is missing")
+        for other, unit in self._addresses().items():
+            if other == fields["address4"] and unit != name:
+                raise Failed(f"cannot start {name}: {unit} has the address {other}")
+        self.roots[name] = Assembled(fields["tree"], fields["layer"])
+        self._put(paths.print_of(name), json.dumps({"invocation": invocation, "spec": fields}).encode())
+        self._put(f"{paths.PRINTS}/{name}.unit", files.read(paths.unit(name)) or b"")
+
+    def _addresses(self) -> dict[str, str]:
+        found = {}
+        for name in self.roots:
+            data = json.loads(self.files.read(paths.print_of(name)) or b"{}")
+            found[data.get("spec", {}).get("address4", "")] = name
+        return found
+
+    def root_down(self, name: str) -> None:
+        for path in (paths.print_of(name), f"{paths.PRINTS}/{name}.unit", paths.probes(name)):
+            self.files.nodes.pop(path, None)
+        self.roots.pop(name, None)
+        self.containers.written.pop(name, None)
+
+    def load_firewall_at_boot(self) -> None:
+        text = self.files.read(paths.FIREWALL)
+        if text:
+            self.firewall.text = text.decode()
+
+    def _put(self, path: str, data: bytes) -> None:
+        """A write of somebody else: it costs no life."""
+        self.files.parents(path)
+        self.files.nodes[path] = Node("file", data=data)
+
+    # For tests
+
+    def running(self) -> dict[str, str]:
+        """Names of running containers with their invocation."""
+        found = {}
+        for name, run in self.units.running.items():
+            if match := CONTAINER.match(name):
+                found[match[1]] = run.invocation
+        return found
+
+    def survive(self) -> None:
+        """A new process: nobody aims at it."""
+        self.fuse.off()
+
+    def cut(self) -> None:
+        """The power goes: nothing runs, /run is empty; systemd comes up and has read the files, has started nothing."""
+        self.survive()
+        for path in [p for p in self.files.nodes if p.startswith("/run/")]:
+            del self.files.nodes[path]
+        self.roots.clear()
+        self.containers.written.clear()
+        self.firewall.text = ""
+        units = self.units
+        units.failed.clear()
+        units.running.clear()
+        units.loaded = units._texts()
+
+    def boot(self) -> None:
+        """systemd starts what is enabled, as its edges say."""
+        units = self.units
+        for name in BASE_UNITS:
+            units.running.setdefault(name, Running(new_id()))
+        wanted = [n for n in units.loaded if units._enabled(n) and units.loaded[n] != "masked"]
+        for name in units._ordered(sorted(wanted)):
+            try:
+                units._start(name)
+            except Failed:
+                continue
+        settings = self.files.read(paths.SYSCTL) or b""
+        for line in settings.decode().splitlines():
+            key, _, value = line.partition("=")
+            if key.strip().lstrip("-") in self.kernel.values:
+                self.kernel.values[key.strip().lstrip("-")] = value.strip()
+
+    def photograph(self, *, runs: bool = False) -> dict[str, object]:
+        """The whole host as a value to compare. Left out: eyas' record of runs, ids that are new at each start."""
+        hidden = (f"{paths.RUNS}/", f"{paths.PRINTS}/", f"{paths.PROBES}/")
+        nodes = {p: n for p, n in self.files.nodes.items() if runs or not (p + "/").startswith(hidden)}
+        in_effect = {}
+        for name in self.roots:
+            data = json.loads(self.files.read(paths.print_of(name)) or b"{}")
+            in_effect[name] = data.get("spec")
+        return {
+            "files": nodes,
+            "running": set(self.units.running),
+            "loaded": dict(self.units.loaded),
+            "in effect": in_effect,
+            "firewall": self.firewall.text,
+            "accounts": dict(self.accounts.accounts),
+            "packages": dict(self.packages.here),
+            "kernel": dict(self.kernel.values),
+        }
+
+    def copy(self) -> World:
+        return copy.deepcopy(self)
+
+
+def differences(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
+    """What two photographs do not share, in words, for a failing test."""
+    for key in before:
+        one, two = before[key], after[key]
+        if one == two:
+            continue
+        if isinstance(one, dict) and isinstance(two, dict):
+            for name in sorted({*one, *two}, key=str):
+                if one.get(name) != two.get(name):
+                    yield f"{key} {name}: {one.get(name)!r} -> {two.get(name)!r}"
+        elif isinstance(one, set) and isinstance(two, set):
+            yield f"{key}: gone {sorted(one - two)}, new {sorted(two - one)}"
+        else:
+            yield f"{key}: {one!r} -> {two!r}"
+
+
+def is_system(world: World) -> None:
+    """Never called: the type checker compares the world with the seam here."""
+    from eyas.core.system import System
+
+    system: System = world
+    del system

@@ -1,0 +1,169 @@
+"""The smaller parts of the world in memory: firewall, accounts, packages, store, kernel, containers, keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from eyas.core import paths
+from eyas.core.errors import Failed
+from eyas.core.system import Account, Entry
+from tests.world_files import Fuse, Node, new_id
+
+if TYPE_CHECKING:
+    from tests.world import World
+
+
+class WorldFirewall:
+    def __init__(self, fuse: Fuse) -> None:
+        self.fuse = fuse
+        self.text = ""
+
+    def load(self, text: str) -> None:
+        self.fuse.act()
+        if "syntax error" in text:
+            raise Failed("cannot load the rules: syntax error")
+        self.text = text
+
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest() if self.text else ""
+
+    def delete(self) -> None:
+        self.fuse.act()
+        self.text = ""
+
+
+class WorldAccounts:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.accounts = {"root": Account("root", 0, 0, "/root", "/bin/bash")}
+
+    def get(self, name: str) -> Account | None:
+        return self.accounts.get(name)
+
+    def put(self, account: Account) -> None:
+        self.world.fuse.act()
+        for other in self.accounts.values():
+            if other.uid == account.uid and other.name != account.name:
+                raise Failed(f"cannot make the user {account.name}: {other.name} has the id {account.uid}")
+        self.accounts[account.name] = account
+        files = self.world.files
+        if account.home not in files.nodes:
+            files.parents(account.home)
+            files.nodes[account.home] = Node("dir", 0o700, account.uid, account.gid)
+
+    def remove(self, name: str) -> None:
+        self.world.fuse.act()
+        if name == "root":
+            raise Failed("cannot remove root")
+        self.accounts.pop(name, None)
+
+
+class WorldPackages:
+    def __init__(self, fuse: Fuse) -> None:
+        self.fuse = fuse
+        self.known = {"bash": "5.2-1"}
+        self.here: dict[str, str] = {"bash": "5.2-1"}
+
+    def installed(self, names: Sequence[str]) -> Mapping[str, str]:
+        return {name: self.here[name] for name in names if name in self.here}
+
+    def install(self, names: Sequence[str]) -> None:
+        self.fuse.act()
+        for name in names:
+            if name.startswith("missing"):
+                raise Failed(f"cannot install {name}: no such package")
+            self.here.setdefault(name, "1.0-1")
+
+    def remove(self, names: Sequence[str]) -> None:
+        self.fuse.act()
+        for name in names:
+            self.here.pop(name, None)
+
+
+class WorldStore:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.commits: set[str] = set()
+
+    def has(self, commit: str) -> bool:
+        return commit in self.commits
+
+    def checkout(self, commit: str, path: str) -> None:
+        self.world.fuse.act()
+        if commit not in self.commits:
+            raise Failed(f"cannot check out {commit}: it is not in the store")
+        files = self.world.files
+        if path in files.nodes:
+            raise Failed(f"cannot check out {commit}: {path} is there already")
+        files.parents(path)
+        files.nodes[path] = Node("dir", 0o755)
+        files.nodes[f"{path}/usr"] = Node("dir", 0o755)
+
+
+class WorldKernel:
+    def __init__(self, fuse: Fuse) -> None:
+        self.fuse = fuse
+        self.values = {"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0", "vm.swappiness": "60"}
+
+    def get(self, key: str) -> str | None:
+        return self.values.get(key)
+
+    def set(self, key: str, value: str) -> None:
+        self.fuse.act()
+        if key not in self.values:
+            raise Failed(f"cannot set {key}: this kernel has no such setting")
+        self.values[key] = value
+
+
+class WorldContainers:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.written: dict[str, dict[str, Entry | None]] = {}  # container: path in its running root: entry
+
+    def edit(self, container: str, uid_base: int, put: Sequence[Entry], drop: Sequence[str]) -> None:
+        self.world.fuse.act()
+        if container not in self.world.roots:
+            raise Failed(f"cannot write into {container}: it does not run")
+        root = self.written.setdefault(container, {})
+        root.update({entry.path: entry for entry in put})
+        root.update(dict.fromkeys(drop))
+
+    def find(self, commit: str, path: str) -> Entry | None:
+        return None
+
+    def probe(self, container: str) -> None:
+        self.world.fuse.act()
+        if container not in self.world.roots:
+            raise Failed(f"cannot probe {container}: it does not run")
+        self.world._put(paths.probes(container), b"")
+
+    def clear(self, container: str) -> None:
+        self.world.fuse.act()
+        if paths.unit_name(container) in self.world.units.running:
+            raise Failed(f"cannot clear {container}: it runs")
+        self.world.root_down(container)
+
+
+class WorldKeys:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def make_host_keys(self, folder: str) -> None:
+        self.world.fuse.act()
+        files = self.world.files
+        files.parents(f"{folder}/x")
+        files.nodes[folder] = Node("dir", 0o700)
+        path = f"{folder}/ssh_host_ed25519_key"
+        files.nodes.setdefault(path, Node("file", 0o600, data=new_id().encode()))
+
+
+class WorldNetwork:
+    def __init__(self, fuse: Fuse) -> None:
+        self.fuse = fuse
+        self.reloads = 0
+
+    def reload(self) -> None:
+        self.fuse.act()
+        self.reloads += 1
