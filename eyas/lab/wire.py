@@ -66,7 +66,7 @@ def make_internet(place: Place, hosts: Sequence[LabHost]) -> None:
         lines.append(f"link add {BRIDGE} address {mac(place.id)} type bridge forward_delay 0")
         lines.append(f"link add {VOID} type bridge")
     lines += [f"addr replace {address}/32 dev lo" for address in CLIENTS4]
-    lines += [f"addr replace {address}/128 dev lo" for address in CLIENTS6]
+    lines += [f"addr replace {address}/128 dev lo nodad" for address in CLIENTS6]
     lines += [f"link set {BRIDGE} up", f"addr flush dev {BRIDGE}", *_routers(hosts)]
     ip(place.internet, lines)
 
