@@ -70,6 +70,8 @@ class Recorder:
             or path in (PACKAGE, STDLIB, sys.prefix)
             or "/site-packages" in path
             or "/dist-packages" in path
+            or ".egg-info/" in path
+            or path in sys.path  # listed by the import of anything
         )
 
     def dependencies(self) -> list[Dependency]:
@@ -146,10 +148,24 @@ def _pause() -> tuple[Any, Recorder | None]:
 
 def fresh(dependencies: list[Dependency]) -> bool:
     """Whether all of these are as they were: by their times, or by their content where the times differ."""
-    for path, kind, mtime, size, inode, digest in dependencies:
-        if _stat(path) != (mtime, size, inode) and _digest(path, kind) != digest:
-            return False
-    return True
+    return _look(dependencies) is not None
+
+
+def _look(dependencies: list[Dependency]) -> list[Dependency] | None:
+    """The same with the times of today, None when the content of one differs."""
+    now = 0
+    today: list[Dependency] = []
+    for dependency in dependencies:
+        path, kind, mtime, size, inode, digest = dependency
+        found = _stat(path)
+        if found != (mtime, size, inode):
+            if _digest(path, kind) != digest:
+                return None
+            now = now or time.time_ns()
+            if now - found[0] > RACY:
+                dependency = (path, kind, *found, digest)
+        today.append(dependency)
+    return today
 
 
 def program_key() -> str:
@@ -179,16 +195,26 @@ def _program() -> list[str]:
 
 
 def load_cached(path: str | os.PathLike[str], key: str) -> bytes | None:
-    """What was kept in this file under this key, if all that it was made from is as it was; else None."""
+    """What was kept in this file under this key, if all that it was made from is as it was; else None.
+
+    Where only times have changed (a checkout, an editor that saved without a change), the new ones are kept, so that
+    contents need not be read again.
+    """
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             head = json.loads(file.readline())
-            if head["key"] != key or not fresh(head["dependencies"]):
+            before = [tuple(dependency) for dependency in head["dependencies"]]
+            today = _look(before) if head["key"] == key else None
+            if today is None:
                 return None
             kept = file.read()
+        if zlib.crc32(kept) != head["crc"]:
+            return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return kept if zlib.crc32(kept) == head["crc"] else None
+    if today != before:
+        store(path, key, today, kept)
+    return kept
 
 
 def store(path: str | os.PathLike[str], key: str, dependencies: list[Dependency], kept: bytes) -> None:
