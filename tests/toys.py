@@ -1,0 +1,103 @@
+"""Kinds that only write files, for tests of what is not about kinds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from eyas.core.errors import Failed
+from eyas.core.system import System
+from eyas.core.words import Change, FieldChange, Json, Resource, Step
+from eyas.kind import Verb
+
+
+class Put:
+    """Write a file; the way back puts the old one there."""
+
+    def save(self, system: System, step: Step, folder: str) -> Json:
+        data = system.files.read(step.id)
+        if data is not None:
+            system.files.write(f"{folder}/old", data)
+        return {"old": f"{folder}/old" if data is not None else None}
+
+    def do(self, system: System, step: Step, saved: Json) -> None:
+        text = str(step.args["text"])
+        if text == "refuse":
+            raise Failed(f"cannot write {step.id}: refused", "ask for less")
+        if text == "crash":
+            raise KeyError("broken")
+        system.files.write(step.id, text.encode())
+
+    def undo(self, system: System, step: Step, saved: Json, boot: bool = False) -> None:
+        assert isinstance(saved, dict)
+        if step.args.get("stays"):
+            raise Failed(f"cannot put {step.id} back: it is held")
+        old = saved["old"]
+        if old is None:
+            system.files.remove(step.id)
+        else:
+            system.files.write(step.id, system.files.read(str(old)) or b"")
+
+
+class Meet:
+    """Waits until as many others do the same at this moment as ``args`` say."""
+
+    barrier = threading.Barrier(3, timeout=5)
+
+    def save(self, system: System, step: Step, folder: str) -> Json:
+        return None
+
+    def do(self, system: System, step: Step, saved: Json) -> None:
+        self.barrier.wait()
+
+    def undo(self, system: System, step: Step, saved: Json, boot: bool = False) -> None:
+        return
+
+
+class Many(Put):
+    """Does all its steps of a round in one call."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+
+    def do_many(self, system: System, steps: Sequence[tuple[Step, Json]]) -> None:
+        self.calls.append([step.id for step, _ in steps])
+        for step, saved in steps:
+            self.do(system, step, saved)
+
+
+class Toy:
+    name = "toy"
+
+    def __init__(self) -> None:
+        self.many = Many()
+
+    @property
+    def verbs(self) -> Mapping[str, Verb]:
+        return {"put": Put(), "meet": Meet(), "many": self.many}
+
+    def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
+        return []
+
+    def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
+        return []
+
+    def observe(self, system: System) -> list[Resource]:
+        return []
+
+
+class Machines(Toy):
+    """Containers, as the run asks for them: each with an invocation, and one that somebody restarts."""
+
+    name = "container"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[dict[str, str]] = [{"web": "1", "db": "2"}]
+
+    def observe(self, system: System) -> list[Resource]:
+        now = self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
+        return [
+            Resource(f"container:{name}", "container", name, {"state": {"active": "active", "invocation": id_}})
+            for name, id_ in now.items()
+        ]
