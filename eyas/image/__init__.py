@@ -7,14 +7,14 @@
 - `gc`, `refs` and `ship` care for the store.
 """
 
-from eyas.image.build import Built, build, facts, lookup, present
+from eyas.image.builder import Built, build, facts, lookup, present
 from eyas.image.disk import cache_dir, state_dir
-from eyas.image.key import key
 from eyas.image.lock import Lock, Moved, difference
 from eyas.image.lock import read as read_lock
 from eyas.image.lock import write as write_lock
 from eyas.image.recipe import BASE_PACKAGES, Recipe
-from eyas.image.resolve import resolve, update
+from eyas.image.resolver import resolve, update
+from eyas.image.stages import key
 from eyas.image.store import gc, refs, ship, store_path
 
 __all__ = [

@@ -15,8 +15,8 @@ from eyas.host.command import run, stream
 from eyas.image.chroot import ENVIRONMENT, ISOLATED, Work
 from eyas.image.disk import write_whole
 from eyas.image.fetch import Debs
-from eyas.image.key import Stage
 from eyas.image.lock import Deb
+from eyas.image.stages import Stage
 
 OnLine = Callable[[str], None]
 

@@ -29,9 +29,9 @@ from eyas.host.command import CommandFailed, run
 from eyas.image.chroot import Work
 from eyas.image.disk import write_fresh
 from eyas.image.fetch import WORKERS, Download, download
-from eyas.image.key import Stage
 from eyas.image.lock import Fetched
 from eyas.image.recipe import Recipe
+from eyas.image.stages import Stage
 
 HOME = "usr/local/lib"
 CPU = {"x86_64": "x64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64", "ppc64le": "ppc64"}
@@ -113,7 +113,9 @@ def cached(folder: Path, file: Fetched) -> Path:
 def fetch(files: Sequence[Fetched], folder: Path, on_line: Callable[[str], None]) -> None:
     """Fetches what the cache does not hold; every file gets its name after its digest was seen to be right."""
     folder.mkdir(parents=True, exist_ok=True)
-    missing = sorted({file for file in files if not cached(folder, file).exists()}, key=lambda file: file.url)
+    # One file may stand in several places of the tree.
+    wanted = {file.integrity: file for file in files if not cached(folder, file).exists()}
+    missing = sorted(wanted.values(), key=lambda file: file.url)
     if not missing:
         return
     base = _registry()

@@ -22,9 +22,9 @@ from eyas.core.errors import Failed
 from eyas.host.command import CommandFailed, run
 from eyas.image.chroot import Work
 from eyas.image.disk import write_fresh
-from eyas.image.key import Stage
 from eyas.image.lock import Deb, Fetched
 from eyas.image.recipe import Recipe
+from eyas.image.stages import Stage
 
 GLIBC = ("2_17", "2_28", "2_31", "2_34", "2_36", "2_39")  # manylinux tags that Debian 13 (glibc 2.41) satisfies
 

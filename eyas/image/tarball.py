@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eyas.core.errors import Failed
 from eyas.host.command import CommandFailed, run
-from eyas.image.key import Stage
+from eyas.image.stages import Stage
 
 NOT_DEVICES = ("--exclude=./dev/*", "--exclude=dev/*")
 

@@ -21,11 +21,11 @@ from eyas.core.events import Event, Listener, silent
 from eyas.image import store
 from eyas.image.chroot import Work
 from eyas.image.disk import remove_tree, write_whole
-from eyas.image.facts import gather, installed
 from eyas.image.fetch import Debs, FetchFailed
-from eyas.image.key import Stage, stages
+from eyas.image.known import gather, installed
 from eyas.image.lock import Lock
 from eyas.image.recipe import Recipe
+from eyas.image.stages import Stage, stages
 from eyas.image.tree import lay_over, normalise
 
 
@@ -49,7 +49,7 @@ def lookup(state: Path, key: str) -> Built | None:
 
 
 def facts(state: Path, key: str) -> dict[str, Any]:
-    """The facts of a built image (see `eyas.image.facts.gather`); Failed when it was not built here."""
+    """The facts of a built image (see `eyas.image.known.gather`); Failed when it was not built here."""
     try:
         found: dict[str, Any] = json.loads((state / "builds" / f"{key}.facts.json").read_bytes())
     except (OSError, ValueError):
