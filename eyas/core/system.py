@@ -141,6 +141,9 @@ class Firewall(Protocol):
     def digest(self) -> str:
         """Digest of the table as the kernel lists it, without handles and counters; '' when there is none."""
 
+    def digest_of(self, listing: str) -> str:
+        """The same digest of a listing (``nft -j list table``) that was taken earlier."""
+
     def delete(self) -> None:
         """Delete the table, if there is one."""
 
@@ -160,6 +163,9 @@ class Account:
 
 class Accounts(Protocol):
     def get(self, name: str) -> Account | None: ...
+
+    def ids(self, owner: str, group: str) -> tuple[int, int]:
+        """Numbers of a user and a group, each given by name or as digits. Failed when there is nobody of that name."""
 
     def put(self, account: Account) -> None:
         """Create or change a user (and the group of the same name and gid); its home is made if missing."""
@@ -227,6 +233,12 @@ class Keys(Protocol):
 class Network(Protocol):
     def reload(self) -> None:
         """Let systemd-networkd read its files and apply them (networkctl(1), "reload")."""
+
+    def wait(self, link: str, timeout: float = 10) -> None:
+        """Wait until a link is there; Failed when it is not in time."""
+
+    def delete(self, link: str) -> None:
+        """Delete a virtual link; no error when there is none."""
 
 
 class System(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eyas.core.errors import Failed
 from eyas.core.system import Account
 from eyas.host.command import run
 
@@ -21,6 +22,19 @@ class RealAccounts:
             return None
         groups = sorted(group.gr_name for group in grp.getgrall() if name in group.gr_mem)
         return Account(name, found.pw_uid, found.pw_gid, found.pw_dir, found.pw_shell, found.pw_gecos, tuple(groups))
+
+    def ids(self, owner: str, group: str) -> tuple[int, int]:
+        import grp
+        import pwd
+
+        try:
+            uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+            gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        except KeyError as error:
+            raise Failed(
+                f"cannot give a file an owner: {error.args[0]}", "declare the user, or give a number"
+            ) from None
+        return uid, gid
 
     def put(self, account: Account) -> None:
         import grp

@@ -12,12 +12,7 @@ FAMILY, TABLE = "inet", "eyas"
 LIST = ("nft", "-j", "list", "table", FAMILY, TABLE)
 # What differs between two listings of one rule set: numbers of the kernel, and traffic.
 VOLATILE = ("handle", "packets", "bytes", "index", "expires")
-REPLACE = f"table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
-
-
-def replacing(ruleset: str) -> str:
-    """A rule set that takes the place of what is there, in one transaction: made (if need be), deleted, made anew."""
-    return REPLACE + ruleset
+DELETE = f"table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"  # made first, so that there is one to delete
 
 
 def normal(listing: Json) -> Json:
@@ -55,7 +50,7 @@ class RealFirewall:
 
     def load(self, text: str) -> None:
         try:
-            run(["nft", "-f", "-"], input=replacing(text))
+            run(["nft", "-f", "-"], input=text)
         except CommandFailed as error:
             why = " ".join(error.result.error.split("\n")[:2]) or error.message
             raise Failed(f"cannot load the firewall: {why}", "the table that was there before is unchanged") from None
@@ -69,5 +64,11 @@ class RealFirewall:
             return ""
         raise Failed(f"cannot read the firewall: {result.error}", "run it as root; is nftables installed?")
 
+    def digest_of(self, listing: str) -> str:
+        try:
+            return listing_digest(listing)
+        except ValueError:
+            return ""
+
     def delete(self) -> None:
-        run(["nft", "-f", "-"], input=REPLACE)
+        run(["nft", "-f", "-"], input=DELETE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 
 from eyas.core import paths
 from eyas.core.errors import Failed
@@ -93,3 +94,17 @@ class RealNetwork:
 
     def reload(self) -> None:
         run(["networkctl", "reload"])
+
+    def wait(self, link: str, timeout: float = 10) -> None:
+        end = time.monotonic() + timeout
+        while not os.path.exists(f"/sys/class/net/{link}"):
+            if time.monotonic() > end:
+                raise Failed(
+                    f"cannot find the network link {link}: systemd-networkd has not made it in {timeout:g} s",
+                    "look at: networkctl status; journalctl -u systemd-networkd -n 20",
+                )
+            time.sleep(0.02)
+
+    def delete(self, link: str) -> None:
+        if os.path.exists(f"/sys/class/net/{link}"):
+            run(["ip", "link", "delete", link])

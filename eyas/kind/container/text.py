@@ -1,0 +1,288 @@
+"""The texts that a container is for systemd and for our scripts; pure, so that a file can be compared with
+what it should be.
+
+Fields of a container's spec: see `eyas.kind.container`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from eyas.core import paths
+from eyas.core.words import Fields, Json, digest
+
+HEADER = "# eyas container "
+DIGEST = "# made by eyas; digest of what follows: "
+LOOPS = tuple(f"/dev/loop{n}" for n in range(8))
+INODES = (65536, 1048576)  # least and most of a root in RAM; between them one for each page of its size
+PROBE_GRACE = 10  # seconds beyond the probes' own time limits
+
+
+def words(value: Json) -> list[str]:
+    """A JSON list of strings; [] for None."""
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def tables(value: Json) -> list[dict[str, Json]]:
+    """A JSON list of objects; [] for None."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def number(value: Json, default: int = 0) -> int:
+    return int(value) if isinstance(value, int | float | str) and value != "" else default
+
+
+def privileged(spec: Fields) -> bool:
+    """Whether the container runs without a user namespace.
+
+    Only for the grant ``loop``: the kernel mounts file systems with a disk format for the initial user
+    namespace alone (mount_namespaces(7); FS_USERNS_MOUNT), so nothing narrower can mount an image file.
+    """
+    return "loop" in words(spec.get("grants"))
+
+
+def id_base(spec: Fields) -> int:
+    """Host id of the container's root; 0 when it has no user namespace."""
+    return 0 if privileged(spec) else number(spec.get("uid_base"))
+
+
+def render_unit(name: str, spec: Fields) -> str:
+    """The unit file (systemd.unit(5), systemd-nspawn(1)).
+
+    It names its own digest, so that a unit that was edited by hand can be told from one that another
+    version of eyas wrote.
+    """
+    body = (
+        "\n".join(
+            [*_unit_section(name, spec), "", *_service_section(name, spec), "", "[Install]", "WantedBy=machines.target"]
+        )
+        + "\n"
+    )
+    return f"{HEADER}{name}\n{DIGEST}{digest(body.encode())}\n{body}"
+
+
+def authentic(text: str) -> bool:
+    """Whether a unit file is as some version of eyas wrote it."""
+    lines = text.split("\n", 2)
+    return len(lines) == 3 and lines[1] == DIGEST + digest(lines[2].encode())
+
+
+def _unit_section(name: str, spec: Fields) -> list[str]:
+    after = words(spec.get("after"))
+    needs, with_ = words(spec.get("needs")), words(spec.get("restart_with"))
+    mounts = sorted({str(bind["source"]) for bind in tables(spec.get("binds"))} | {paths.STATE, paths.JOURNAL})
+    text = str(spec.get("description") or "") or f"container {name}"
+    lines = [
+        "[Unit]",
+        f"Description={_plain(text)}",
+        "Documentation=man:systemd-nspawn(1)",
+        "PartOf=machines.target",
+        "Before=machines.target",
+        "After=network.target systemd-networkd.service eyas-firewall.service eyas-recover.service",
+        # A container that is restarted often by its administrator has done nothing wrong.
+        "StartLimitIntervalSec=0",
+        f"RequiresMountsFor={' '.join(_word(path) for path in mounts)}",
+    ]
+    grants = words(spec.get("grants"))
+    modules = [module for grant, module in (("tun", "tun"), ("loop", "loop")) if grant in grants]
+    if spec.get("root_backing") == "disk" and "loop" not in modules:
+        modules.append("loop")
+    for module in modules:
+        lines += [f"Wants=modprobe@{module}.service", f"After=modprobe@{module}.service"]
+    ordered = sorted({*after, *needs, *with_})
+    if ordered:
+        lines.append(f"After={_units(ordered)}")
+    if needs:
+        lines += [f"Wants={_units(sorted(needs))}", f"StopPropagatedFrom={_units(sorted(needs))}"]
+    if with_:
+        lines.append(f"PartOf={_units(sorted(with_))}")
+    return lines
+
+
+def _service_section(name: str, spec: Fields) -> list[str]:
+    start = number(spec.get("start_timeout"), 120)
+    probes = tables(spec.get("probes"))
+    if probes:
+        # The time limit holds for each command of the start by itself; the probes have their own within it.
+        start = max(start, sum(number(probe.get("timeout"), 60) for probe in probes) + PROBE_GRACE)
+    lines = [
+        "[Service]",
+        "Type=notify",
+        f"ExecStartPre={paths.PROGRAMS}/root-up {name}",
+        "ExecStart=systemd-nspawn \\\n    " + " \\\n    ".join(_word(arg) for arg in arguments(name, spec)),
+        *([f"ExecStartPost=-{paths.PROGRAMS}/probe {name}"] if probes else []),
+        f"ExecStopPost={paths.PROGRAMS}/root-down {name}",
+        "KillMode=mixed",
+        f"TimeoutStartSec={start}",
+        f"TimeoutStopSec={number(spec.get('stop_timeout'), 10) + 5}",
+        # 133 is how systemd-nspawn says that the container wants to reboot.
+        "RestartForceExitStatus=133",
+        "SuccessExitStatus=133",
+        # One that dies comes back, ever more slowly; one that was stopped or has powered itself off stays so.
+        "Restart=on-failure",
+        "RestartSec=1",
+        "RestartSteps=6",
+        "RestartMaxDelaySec=60",
+        "Slice=machine.slice",
+        "Delegate=yes",
+        "DelegateSubgroup=supervisor",
+        "CoredumpReceive=yes",
+        "TasksMax=16384",
+        "DevicePolicy=closed",
+        "DeviceAllow=char-pts rw",
+        # systemd-nspawn makes this node for every container and fails when it cannot; to open it is a grant.
+        "DeviceAllow=/dev/net/tun m",
+    ]
+    return lines + [f"DeviceAllow={rule}" for rule in _devices(spec)]
+
+
+def _devices(spec: Fields) -> list[str]:
+    grants = words(spec.get("grants"))
+    rules = []
+    if "tun" in grants:
+        rules.append("/dev/net/tun rwm")
+    if "loop" in grants:
+        rules += ["/dev/loop-control rw", "block-loop rwm"]
+    elif spec.get("root_backing") == "disk":
+        # For root-up, which mounts the writable layer; inside there is no node to reach a loop device by.
+        rules += ["/dev/loop-control rw", "block-loop rw"]
+    return rules
+
+
+def arguments(name: str, spec: Fields) -> list[str]:
+    """What systemd-nspawn is told (systemd-nspawn(1))."""
+    base, machine_id = id_base(spec), str(spec["machine_id"])
+    mapped = "" if base == 0 else ":idmap"
+    users = ["--private-users=no"] if base == 0 else [f"--private-users={base}:65536", "--private-users-ownership=off"]
+    journal = paths.journal(machine_id)
+    args = [
+        "--quiet",
+        "--keep-unit",
+        "--boot",
+        "--notify-ready=yes",
+        # Nothing but this unit decides: no .nspawn file, no settings of the tree.
+        "--settings=no",
+        f"--directory={paths.root(name)}",
+        f"--machine={name}",
+        f"--uuid={machine_id}",
+        *users,
+        f"--network-bridge={spec['bridge']}",
+        "--link-journal=no",
+        "--resolv-conf=off",
+        "--timezone=off",
+        f"--bind={journal}:{journal}{mapped}",
+        f"--bind-ro={paths.NAMES_DIR}:/run/eyas-names",
+        f"--bind-ro={paths.identity(name)}/ssh:/etc/ssh/eyas{mapped}",
+    ]
+    for bind in tables(spec.get("binds")):
+        option = "--bind-ro" if bind.get("readonly") else "--bind"
+        source, target = _colon(str(bind["source"])), _colon(str(bind.get("target") or bind["source"]))
+        args.append(f"{option}={source}:{target}{mapped}")
+    return args + _granted(words(spec.get("grants")))
+
+
+def _granted(grants: Sequence[str]) -> list[str]:
+    """What each grant adds; docs/containers.md says what it opens."""
+    args = []
+    if "docker" in grants:
+        # runc makes a session keyring for each of its containers.
+        args.append("--system-call-filter=add_key keyctl")
+    if "loop" in grants:
+        args += ["--bind=/dev/loop-control", *(f"--bind={node}" for node in LOOPS)]
+    return args
+
+
+def render_limits(spec: Fields) -> str:
+    """The drop-in with the limits (systemd.resource-control(5)); a daemon-reload puts it into effect."""
+    limits = spec.get("limits")
+    table: Mapping[str, Json] = limits if isinstance(limits, dict) else {}
+    rows = (
+        ("MemoryMax", "memory_max", ""),
+        ("MemoryHigh", "memory_high", ""),
+        ("CPUQuota", "cpu_quota", "%"),
+        ("CPUWeight", "cpu_weight", ""),
+        ("IOWeight", "io_weight", ""),
+        ("TasksMax", "tasks_max", ""),
+    )
+    lines = ["# made by eyas", "[Service]"]
+    lines += [f"{key}={table[field]}{unit}" for key, field, unit in rows if table.get(field) is not None]
+    return "\n".join(lines) + "\n"
+
+
+def render_env(spec: Fields) -> str:
+    """What root-up and probe read: shell variables."""
+    size = number(spec.get("root_size"))
+    lowers = [f"{paths.layer(str(spec['layer']))}/root", paths.tree(str(spec["tree"]))]
+    values = {
+        "BASE": str(id_base(spec)),
+        "LOWERS": " ".join(lowers),
+        "SIZE": str(size),
+        "INODES": str(min(INODES[1], max(INODES[0], size // 4096))),
+        "BACKING": str(spec.get("root_backing") or "ram"),
+        "MACHINE_ID": str(spec["machine_id"]),
+        "ADDRESS": str(spec["address4"]).split("/")[0],
+        "LOOPS": " ".join(LOOPS) if "loop" in words(spec.get("grants")) else "",
+        "BINDS": "\n".join(_bind_line(bind) for bind in tables(spec.get("binds"))),
+    }
+    lines = ["# made by eyas", *(f"{key}={_quote(value)}" for key, value in values.items())]
+    probes = tables(spec.get("probes"))
+    lines.append(f"PROBE_COUNT={len(probes)}")
+    for index, probe in enumerate(probes, 1):
+        lines += [f"PROBE_{index}_{key}={_quote(value)}" for key, value in _probe_values(probe).items()]
+    return "\n".join(lines) + "\n"
+
+
+def _bind_line(bind: Mapping[str, Json]) -> str:
+    """One line for root-up: data|made, mode, uid, gid, source (which may hold blanks)."""
+    mode = bind.get("mode")
+    return " ".join(
+        (
+            "data" if bind.get("persistent") else "made",
+            f"{number(mode, 0o755):04o}",
+            str(number(bind.get("owner"))),
+            str(number(bind.get("group"))),
+            str(bind["source"]),
+        )
+    )
+
+
+def _probe_values(probe: Mapping[str, Json]) -> dict[str, str]:
+    kind = str(probe["type"])
+    values = {"TYPE": kind, "TIMEOUT": str(number(probe.get("timeout"), 60))}
+    if kind in ("tcp", "http"):
+        values["PORT"] = str(number(probe.get("port")))
+    if kind == "http":
+        values["PATH"] = str(probe.get("path") or "/")
+        values["STATUS"] = str(number(probe.get("status"), 200))
+        values["CONTAINS"] = str(probe.get("contains") or "")
+    if kind == "command":
+        values["ARGV"] = " ".join(_quote(word) for word in words(probe.get("argv")))
+    if kind == "unit":
+        values["UNIT"] = str(probe.get("unit") or "")
+    return values
+
+
+def _quote(value: str) -> str:
+    return shlex.quote(value)
+
+
+def _units(names: Sequence[str]) -> str:
+    return " ".join(paths.unit_name(name) for name in names)
+
+
+def _colon(path: str) -> str:
+    """A path within an option of systemd-nspawn, where a colon separates."""
+    return path.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def _plain(text: str) -> str:
+    return text.replace("\n", " ").replace("%", "%%").strip()
+
+
+def _word(text: str) -> str:
+    """One word of a unit file's line (systemd.service(5), "COMMAND LINES")."""
+    escaped = text.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$")
+    if not any(c in text for c in " \t\"'"):
+        return escaped
+    return '"' + escaped.replace('"', '\\"') + '"'

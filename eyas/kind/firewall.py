@@ -1,0 +1,184 @@
+"""The one nftables table of eyas: a text on disk for the boot, the table in the kernel, and a print that ties them.
+
+Drift is found by comparing the kernel's listing with the listing right after our last load. After a boot there is
+no print yet: then the listing that the boot unit took when it had loaded the file stands for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from eyas.core import paths
+from eyas.core.system import System
+from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step, digest
+from eyas.kind import snapshot
+from eyas.kind.common import Deed, folder_of, table, text, whole
+
+HEAD = """\
+#!/usr/sbin/nft -f
+# made by eyas; loaded at boot by eyas-firewall.service. Other tables are never touched.
+# Made if it is not there, deleted, made anew: all in the one transaction of this file.
+table inet eyas
+delete table inet eyas
+"""
+
+UNIT_NAME = "eyas-firewall.service"
+UNIT = f"""\
+[Unit]
+Description=Firewall of the containers
+Documentation=man:eyas(1)
+DefaultDependencies=no
+Conflicts=shutdown.target
+After=systemd-modules-load.service local-fs.target eyas-recover.service nftables.service
+Before=network-pre.target shutdown.target
+Wants=network-pre.target
+ConditionPathExists={paths.FIREWALL}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={paths.PROGRAMS}/firewall-up
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+def file_text(ruleset: str) -> str:
+    """What nft loads, by us and at boot."""
+    return HEAD + ruleset
+
+
+def _look(system: System, _step: Step, folder: str) -> Json:
+    return {
+        "folder": folder,
+        "file": snapshot.take(system, paths.FIREWALL, folder),
+        "print": snapshot.take(system, paths.FIREWALL_PRINT, folder),
+    }
+
+
+def _load(system: System, step: Step, _saved: Json) -> None:
+    body = file_text(text(step, "ruleset"))
+    # The kernel first: a rule set that it refuses is never on disk for the next boot.
+    system.firewall.load(body)
+    system.files.write(paths.FIREWALL, body.encode(), 0o600)
+    _print(system, body)
+
+
+def _print(system: System, body: str) -> None:
+    note = {"text_digest": digest(body.encode()), "listing_digest": system.firewall.digest()}
+    system.files.write(paths.FIREWALL_PRINT, json.dumps(note).encode(), 0o600)
+
+
+def _remove(system: System, _step: Step, saved: Json) -> None:
+    system.firewall.delete()
+    snapshot.put_away(system, paths.FIREWALL, folder_of(saved))
+    system.files.remove(paths.FIREWALL_PRINT)
+    system.files.remove(paths.FIREWALL_LISTING)
+
+
+def _back(system: System, _step: Step, saved: Json, boot: bool) -> None:
+    seen = table(saved)
+    snapshot.put_back(system, seen["file"])
+    if boot:
+        return  # it is loaded from the file in a moment
+    body = system.files.read(paths.FIREWALL)
+    if body is None:
+        system.firewall.delete()
+        system.files.remove(paths.FIREWALL_PRINT)
+    else:
+        system.firewall.load(body.decode())
+        _print(system, body.decode())
+
+
+class Firewall:
+    name = "firewall"
+    verbs: Mapping[str, Deed] = {"load": Deed(_load, _look, _back), "remove": Deed(_remove, _look, _back)}
+
+    def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
+        """``ruleset`` and ``drift`` (what is loaded is not what we loaded)."""
+        if want is None or have is None:
+            return whole(want, have, "firewall")
+        old, new = str(have.fields.get("ruleset", "")), str(want.fields["ruleset"])
+        found = []
+        if old != new:
+            found += [FieldChange("ruleset", None, None, Impact.live, said) for said in changed_forwards(old, new)]
+        if have.fields.get("drift"):
+            found.append(FieldChange("drift", have.fields["drift"], None, Impact.live, str(have.fields["drift"])))
+        return found
+
+    def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
+        if change.action is Action.delete or want is None:
+            return [Step(self.name, "remove", change.id, Phase.firewall)]
+        return [Step(self.name, "load", change.id, Phase.firewall, {"ruleset": want.fields["ruleset"]})]
+
+    def observe(self, system: System) -> list[Resource]:
+        body = (system.files.read(paths.FIREWALL) or b"").decode(errors="replace")
+        loaded = system.firewall.digest()
+        if not body and not loaded:
+            return []
+        fields: dict[str, Json] = {"ruleset": body.removeprefix(HEAD)}
+        drift = _drift(system, body, loaded)
+        if drift:
+            fields["drift"] = drift
+        return [Resource("firewall:eyas", self.name, "host", fields)]
+
+
+def _drift(system: System, body: str, loaded: str) -> str:
+    if not loaded:
+        return "the table is not loaded"
+    expected = _expected(system, body)
+    if expected is None:
+        return "not known what was loaded"
+    return "" if expected == loaded else "rules changed by hand"
+
+
+def _expected(system: System, body: str) -> str | None:
+    """Digest of the listing that our text gave when it was loaded; None when nobody knows."""
+    data = system.files.read(paths.FIREWALL_PRINT)
+    if data is not None:
+        try:
+            note = json.loads(data)
+            return str(note["listing_digest"]) if note["text_digest"] == digest(body.encode()) else None
+        except (ValueError, KeyError, TypeError):
+            return None
+    listing = system.files.read(paths.FIREWALL_LISTING)
+    return system.firewall.digest_of(listing.decode()) if listing else None
+
+
+MAP = re.compile(r"^\s*map (tcp|udp)([46])\w* \{")
+ELEMENT = re.compile(r'(\d+) comment "([^"]*)" : (\S+) \. (\d+)')
+
+
+def forwards(ruleset: str) -> dict[tuple[str, str], set[tuple[str, str, str]]]:
+    """(port, protocol) to the places that a rule set sends it to: (container, address, port)."""
+    found: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
+    protocol = ""
+    for line in ruleset.splitlines():
+        start = MAP.match(line)
+        if start:
+            protocol = start.group(1)
+        for port, container, address, to in ELEMENT.findall(line):
+            found.setdefault((port, protocol), set()).add((container, address, to))
+    return found
+
+
+def changed_forwards(old: str, new: str) -> list[str]:
+    """In words: forwards that come, go or lead elsewhere; one general line for any other difference."""
+    before, after = forwards(old), forwards(new)
+    said = []
+    for key in sorted({*before, *after}, key=lambda k: (int(k[0]), k[1])):
+        port, protocol = key
+        was, now = before.get(key, set()), after.get(key, set())
+        if was == now:
+            continue
+        names = ", ".join(sorted({place[0] for place in now or was}))
+        if not was:
+            said.append(f"forward {port}/{protocol} to {names} added")
+        elif not now:
+            said.append(f"forward {port}/{protocol} to {names} removed")
+        else:
+            said.append(f"forward {port}/{protocol} to {names} follows a new address or port")
+    return said or ["rules changed"]

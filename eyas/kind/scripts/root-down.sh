@@ -1,0 +1,18 @@
+#!/bin/sh
+# root-down NAME: take apart what root-up made, and what a killed systemd-nspawn left. May be run at any time when the
+# container does not run, as often as one likes.
+name=$1
+run=/run/eyas
+for mount in "$run/roots/$name" "$run/layer/$name"; do
+    [ -d "$mount" ] || continue
+    # A mount may be stacked after several unclean deaths; busy ones are detached and go with their last user.
+    while umount -R "$mount" 2>/dev/null || umount -lR "$mount" 2>/dev/null; do :; done
+done
+export=/run/systemd/nspawn/unix-export/$name
+if [ -e "$export" ]; then
+    umount -l "$export" 2>/dev/null
+    rmdir "$export" 2>/dev/null || rm -f "$export"
+fi
+rm -f "$run/prints/$name.json" "$run/prints/$name.unit" "$run/probes/$name" "/var/lib/eyas/scratch/$name.img"
+rmdir "$run/roots/$name" "$run/layer/$name" 2>/dev/null
+exit 0

@@ -1,0 +1,102 @@
+#!/bin/sh
+# root-up NAME: assemble the root of a container from read-only layers and an empty writable one.
+#
+# Run by the container's unit before systemd-nspawn; needs nothing of eyas but /etc/eyas/containers/NAME.env.
+# Result: /run/eyas/roots/NAME (merged root), /run/eyas/layer/NAME (tmpfs or image file that holds what is written),
+# /run/eyas/prints/NAME.json and NAME.unit (what this start was made from).
+# Few processes on purpose: each costs a millisecond, and every start of every container waits for them.
+set -eu
+fail() { echo "cannot assemble the root of $name: $*" >&2; exit 1; }
+
+name=$1
+env=/etc/eyas/containers/$name.env
+[ -r "$env" ] || fail "no $env"
+. "$env"
+run=/run/eyas
+root=$run/roots/$name layer=$run/layer/$name
+
+# 1. What an unclean death left: mounts of ours, nspawn's own, and a registration that machined has not dropped yet.
+if [ -e "$layer" ] || [ -e "$root" ] || [ -e "/run/systemd/nspawn/unix-export/$name" ]; then
+    "${0%/*}/root-down" "$name"
+fi
+tries=0
+while [ -e "/run/systemd/machines/$name" ] && [ $tries -lt 200 ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+done
+
+# 2. What is shown in the container from outside. A directory with data is made by an apply and never here: when it
+#    is missing, its disk is, and a service would begin anew on an empty directory.
+while read -r kind mode uid gid source; do
+    case $kind in
+    data) [ -e "$source" ] || fail "the data at $source is missing (is its disk mounted?)" ;;
+    made) [ -e "$source" ] || { mkdir -p "$source" && chown "$uid:$gid" "$source" && chmod "$mode" "$source"; } ;;
+    esac
+done <<END
+$BINDS
+END
+[ -d "/var/log/journal/$MACHINE_ID" ] || mkdir -p "/var/log/journal/$MACHINE_ID"
+[ -d "/var/lib/eyas/state/$name/ssh" ] || mkdir -p -m 0700 "/var/lib/eyas/state/$name/ssh"
+[ -d /var/lib/eyas/names ] || mkdir -p /var/lib/eyas/names
+for node in $LOOPS; do
+    [ -b "$node" ] || mknod -m 0660 "$node" b 7 "${node#/dev/loop}"
+done
+for lower in $LOWERS; do
+    [ -d "$lower" ] || fail "no $lower (eyas apply puts it back)"
+done
+
+# 3. The writable layer, empty and with an end.
+mkdir -p "$root" "$layer" $run/prints
+case $BACKING in
+ram) mount -t tmpfs -o "size=$SIZE,mode=0755,nr_inodes=$INODES" "eyas-$name" "$layer" ;;
+disk)
+    image=/var/lib/eyas/scratch/$name.img
+    mkdir -p -m 0700 /var/lib/eyas/scratch
+    rm -f "$image"
+    truncate -s "$SIZE" "$image"
+    # No journal and no reserve: the file system never outlives the container.
+    mke2fs -q -F -t ext4 -O ^has_journal -m 0 -E lazy_itable_init=1,nodiscard,root_owner=0:0 "$image"
+    mount -t ext4 -o loop,discard,noatime "$image" "$layer"
+    ;;
+esac
+
+# 4. The layers, the first one on top, seen through the container's range of ids: nothing is copied, no owner is
+#    rewritten. The upper's second entry maps the host's root, without which the overlay would be read-only.
+lowers=
+if [ "$BASE" = 0 ]; then
+    mkdir "$layer/rw" "$layer/rw/upper" "$layer/rw/work"
+    made=$layer/rw/upper
+    for lower in $LOWERS; do lowers=$lowers:$lower; done
+else
+    mkdir "$layer/rw" "$layer/raw" "$layer/raw/upper" "$layer/raw/work" "$layer/0" "$layer/1"
+    made=$layer/raw/upper
+    mount --bind -o "X-mount.idmap=b:0:$BASE:65536 b:65536:0:1" "$layer/raw" "$layer/rw"
+    count=0
+    for lower in $LOWERS; do
+        mount --bind -o "ro,X-mount.idmap=b:0:$BASE:65536" "$lower" "$layer/$count"
+        lowers=$lowers:$layer/$count
+        count=$((count + 1))
+    done
+fi
+
+# 5. Name servers of the host as they are now, unless the definition has its own. A stub on a loopback address of the
+#    host answers nobody in a container.
+if ! [ -e "${LOWERS%% *}/etc/resolv.conf" ]; then
+    for servers in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
+        [ -s $servers ] || continue
+        mkdir -m 0755 "$made/etc"
+        cat $servers >"$made/etc/resolv.conf"
+        break
+    done
+fi
+
+mount -t overlay -o "lowerdir=${lowers#:},upperdir=$layer/rw/upper,workdir=$layer/rw/work" "eyas-$name" "$root"
+[ -w "$root" ] || fail "its overlay is read-only"
+
+# 6. What this start was made from, so that a later plan knows what is in effect.
+{
+    printf '{"invocation":"%s","spec":' "${INVOCATION_ID:-}"
+    cat "/etc/eyas/containers/$name.json"
+    printf '}\n'
+} >"$run/prints/$name.json"
+cat "/etc/systemd/system/systemd-nspawn@$name.service" >"$run/prints/$name.unit"
