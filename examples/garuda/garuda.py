@@ -48,7 +48,7 @@ def mastodon(*, database, front):
     """Mastodon's web side: nginx, Redis, and a program that uses the database."""
     return join(
         redis("/var/lib/redis-mastodon"),
-        nginx({"mastodon": WEB.replace("FRONT", front)}),
+        nginx({"mastodon": web(front)}),
         System(
             packages=["python3", "python3-psycopg2"],
             users=[User("mastodon", 991, home="/var/lib/mastodon", shell="/usr/sbin/nologin")],
@@ -57,31 +57,33 @@ def mastodon(*, database, front):
                     "programs/mastodon-web", mode=0o755, restart=["mastodon-web.service"]
                 )
             },
-            units={"mastodon-web.service": PROGRAM.replace("DATABASE", database.name)},
+            units={"mastodon-web.service": program(database.name)},
             probes=[Probe.http(80, contains="database")],
         ),
     )
 
 
-WEB = """\
-server {
+def web(front):
+    """nginx of Mastodon: believes web-front, and nobody else, about the visitor's address."""
+    return f"""\
+server {{
     listen 80 default_server;
     listen [::]:80 default_server;
-
-    # the address of the visitor, as web-front saw it; nobody else is believed
-    set_real_ip_from @{FRONT.address};
-    set_real_ip_from @{FRONT.address6};
+    set_real_ip_from @{{{front}.address}};
+    set_real_ip_from @{{{front}.address6}};
     real_ip_header X-Forwarded-For;
 
-    location / {
+    location / {{
         proxy_pass http://127.0.0.1:3000;
         proxy_set_header Host $host;
         proxy_set_header X-Real-IP $remote_addr;
-    }
-}
+    }}
+}}
 """
 
-PROGRAM = """\
+
+def program(database):
+    return f"""\
 [Unit]
 Description=Mastodon's web side
 After=network.target redis-server.service
@@ -90,7 +92,7 @@ StartLimitIntervalSec=0
 
 [Service]
 User=mastodon
-Environment=DATABASE=postgresql://mastodon@DATABASE/mastodon
+Environment=DATABASE=postgresql://mastodon@{database}/mastodon
 ExecStart=/usr/local/bin/mastodon-web
 Restart=always
 RestartSec=1

@@ -22,8 +22,7 @@ def nspawn_builder(name: str = "chroot", *, binds: Sequence[str] = ()) -> System
     text = f"""\
 [Unit]
 Description=Nested container {name}
-After=network.target run-systemd-nspawn.mount
-Requires=run-systemd-nspawn.mount
+After=network.target dbus.service
 StartLimitIntervalSec=0
 
 [Service]
@@ -39,7 +38,7 @@ RestartForceExitStatus=133
 TimeoutStartSec=90
 TimeoutStopSec=8
 ExecStartPre={LIB}/nested-root {root} {name}
-ExecStart=/usr/bin/systemd-nspawn --quiet --keep-unit --boot --notify-ready=yes --link-journal=no --register=no \\
+ExecStart=/usr/bin/systemd-nspawn --quiet --keep-unit --boot --notify-ready=yes --link-journal=no \\
     --settings=no --directory={root} --machine={name} --bind-ro=/usr{more}
 
 [Install]

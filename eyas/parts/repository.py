@@ -47,7 +47,7 @@ server {{
 
 def rsyncd_conf(modules: dict[str, str], connections: int) -> str:
     """rsyncd.conf(5): read-only modules."""
-    lines = ["use chroot = no", "uid = nobody", "gid = nogroup", "read only = yes", "log file = /dev/stdout"]
+    lines = ["use chroot = no", "uid = nobody", "gid = nogroup", "read only = yes"]
     lines += ["lock file = /run/rsyncd.lock", f"max connections = {connections}", "timeout = 600", ""]
     for name, path in modules.items():
         lines += [f"[{name}]", f"    path = {path}", ""]
