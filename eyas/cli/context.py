@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
 from eyas.cli.table import Values
-from eyas.core.errors import UsageError
+from eyas.cli.view.text import NARROWEST, WIDEST, Paint
+from eyas.core.errors import Diagnostic, UsageError
+from eyas.core.words import Json
 
 DEFINITIONS = "fleet.py"
 
@@ -23,16 +26,46 @@ class Context:
     verbose: bool = False
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
+    input: TextIO = field(default_factory=lambda: sys.stdin)
 
-    def fleet(self) -> str:
-        """The fleet directory, absolute. UsageError when there is none."""
-        return find_fleet(self.directory)
+    def fleet(self, given: str | None = None) -> str:
+        """The fleet directory, absolute; ``given`` goes before what the global options say. UsageError when there is
+        none."""
+        return find_fleet(given if given is not None else self.directory)
 
     def write(self, text: str) -> None:
         """Print lines of a result."""
         if text:
             self.out.write(text if text.endswith("\n") else text + "\n")
             self.out.flush()
+
+    def write_json(self, value: Mapping[str, Json]) -> None:
+        """Print one JSON object."""
+        import json
+
+        self.write(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def warn(self, warnings: Sequence[Diagnostic]) -> None:
+        """Print what check found that is no error."""
+        for warning in warnings:
+            self.tell(warning.text())
+
+    def width(self) -> int:
+        """Columns for a table: those of the terminal, or plenty when nobody looks."""
+        if not is_terminal(self.out):
+            return WIDEST
+        try:
+            return os.get_terminal_size(self.out.fileno()).columns
+        except (OSError, ValueError):
+            return NARROWEST
+
+    def paint(self) -> Paint:
+        """Colours, when a person looks who has not asked for none (no-color.org)."""
+        return Paint(is_terminal(self.out) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+
+    def interactive(self) -> bool:
+        """Whether somebody can be asked."""
+        return is_terminal(self.input) and is_terminal(self.err)
 
     def tell(self, text: str) -> None:
         """Print a line for a person beside the result."""
@@ -70,3 +103,12 @@ def find_fleet(given: str | None) -> str:
             )
         folder = parent
     return folder
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person is at this stream's other end. A stream that is closed, or that never was (a service without
+    standard input), has nobody."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False

@@ -96,6 +96,13 @@ VERBS = (
         (JSON,),
     ),
     Verb(
+        "recover",
+        "recover",
+        "End a run that was interrupted: finish it when all was done, put it back otherwise.",
+        "The host does this by itself at boot; apply says so when it finds an open run.",
+        options=(Option("accept", ("--accept",), "Leave the host as it is, after a person has looked."), JSON),
+    ),
+    Verb(
         "gc",
         "gc",
         "Remove trees, layers, builds and runs that nothing refers to.",

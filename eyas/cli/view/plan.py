@@ -77,7 +77,8 @@ def _said(change: Change) -> list[tuple[Impact, str]]:
         return [(change.impact, "not running: will be started")]
     if change.action is not Action.update:
         note = next((f.note for f in change.fields if f.note), "")
-        return [(change.impact, note or f"{_subject(change)} {_done(change)}")]
+        subject = "" if change.kind == "container" else f"{_subject(change)} "
+        return [(change.impact, note or f"{subject}{_done(change)}")]
     pieces = [(field.impact, _field(change, field)) for field in change.fields]
     return sorted(dict.fromkeys(pieces), key=lambda piece: -piece[0]) or [
         (change.impact, f"{_subject(change)} changed")

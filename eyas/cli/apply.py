@@ -1,0 +1,82 @@
+"""`eyas apply`: make the host what the definitions say."""
+
+from __future__ import annotations
+
+from eyas.cli.cached import Wanted
+from eyas.cli.context import Context
+from eyas.cli.session import Session
+from eyas.core.errors import EyasError, UsageError
+from eyas.core.words import Action, Json, Plan
+
+FORMAT = 1
+
+
+def run(context: Context, *, yes: bool = False, jobs: int | None = None, json: bool = False) -> int:
+    """Plan, ask when something restarts, apply, and prove that the rest was left alone."""
+    with Session(context) as session:
+        plan, wanted = session.planned(jobs or 0)
+        session.listener.close()
+        if not json:
+            context.warn(wanted.warnings)
+            _show(context, plan)
+        if not plan:
+            if json:
+                context.write_json({"version": FORMAT, "plan": plan.to_json(), "outcome": None})
+            return 0
+        if not yes and not _agreed(context, plan):
+            context.tell("Nothing was changed.")
+            return 1
+        outcome = _apply(session, plan, wanted)
+    return _end(context, plan, outcome, json)
+
+
+def _show(context: Context, plan: Plan) -> None:
+    from eyas.cli.view.plan import plan_text
+
+    context.write(plan_text(plan, context.width(), context.paint(), context.verbose))
+
+
+def _agreed(context: Context, plan: Plan) -> bool:
+    """Whether a person says yes to what somebody will notice. Nobody is asked when nothing restarts."""
+    names = sorted(set(plan.restarts()))
+    if not names:
+        return True
+    if not context.interactive():
+        raise UsageError(
+            f"cannot ask whether {', '.join(names)} may restart: no terminal to ask on",
+            "look at the plan, then give --yes",
+        )
+    from eyas.cli.view.plan import question
+
+    context.err.write(f"{question(plan)} [y/N] ")
+    context.err.flush()
+    return context.input.readline().strip().lower() in ("y", "yes")
+
+
+def _apply(session: Session, plan: Plan, wanted: Wanted) -> dict[str, Json]:
+    from eyas.cli.session import ship
+
+    connection = session.connect()
+    trees = [c.id.split(":", 1)[1] for c in plan.changes if c.kind == "tree" and c.action is Action.create]
+    with session.listener:
+        ship(wanted, trees, connection.transport, session.listener)
+        seen = session.observed().resources
+        return connection.apply(plan, wanted.resources, session.listener, seen=seen).to_json()
+
+
+def _end(context: Context, plan: Plan, outcome: dict[str, Json], json: bool) -> int:
+    """Show how it ended; the exit code of the outcome."""
+    from eyas.cli.view.outcome import outcome_error, outcome_text
+
+    code = outcome.get("exit_code", 1)
+    number = code if isinstance(code, int) else 1
+    if json:
+        context.write_json({"version": FORMAT, "plan": plan.to_json(), "outcome": outcome})
+    else:
+        context.write(outcome_text(outcome, plan, context.paint()))
+    message, hint = outcome_error(outcome)
+    if message:
+        error = EyasError(message, hint)
+        error.exit_code = number
+        raise error
+    return number

@@ -1,0 +1,144 @@
+"""What an evaluation of the definitions found, kept between commands: the way without loading any definition.
+
+    .eyas/cache/<host>.json           what the host should hold, without the contents of layers; see `eyas.model.cache`
+    .eyas/cache/<host>.layers.json    the contents of its layers, read only when something has to be done
+    .eyas/cache/names.json            names of hosts and containers: for completion, and to know whom to ask first
+
+A file is used while everything that it was made from is as it was: the definitions and all they read, eyas.lock, the
+records of the builds, eyas itself. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from eyas.cli.complete import CACHE, NAMES
+from eyas.core.errors import Diagnostic
+from eyas.core.words import Json, Resource
+from eyas.model import cache
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one host should be. ``resources`` may lack the entries of layers; ``complete`` gives them all.
+
+    ``commits`` are the commits of its trees with the keys of their builds, ``systems`` the operating system of each
+    container in words (os-release(5), PRETTY_NAME).
+    """
+
+    host: str
+    resources: dict[str, Resource]
+    commits: Mapping[str, str]
+    systems: Mapping[str, str]
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def without_entries(self) -> Wanted:
+        lean = {id_: _lean(resource) for id_, resource in self.resources.items()}
+        return Wanted(self.host, lean, self.commits, self.systems, self.warnings)
+
+
+def _lean(resource: Resource) -> Resource:
+    if resource.kind != "layer":
+        return resource
+    fields = {key: value for key, value in resource.fields.items() if key != "entries"}
+    return Resource(resource.id, resource.kind, resource.owner, fields, resource.origin)
+
+
+def load(fleet: str, host: str) -> Wanted | None:
+    """What was kept for a host, None when there is nothing or it is no longer true."""
+    kept = cache.load_cached(_path(fleet, host), cache.program_key())
+    if kept is None:
+        return None
+    try:
+        data = json.loads(kept)
+        if data["format"] != FORMAT:
+            return None
+        return Wanted(
+            data["host"],
+            {item["id"]: Resource.from_json(item) for item in data["resources"]},
+            data["commits"],
+            data["systems"],
+            tuple(Diagnostic(**item) for item in data["warnings"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def complete(fleet: str, wanted: Wanted) -> Wanted | None:
+    """The same with the entries of its layers, None when they are not kept."""
+    if all("entries" in r.fields for r in wanted.resources.values() if r.kind == "layer"):
+        return wanted
+    try:
+        with open(_layers(fleet, wanted.host), encoding="utf-8") as file:  # noqa: PTH123
+            entries = json.load(file)
+        resources = {
+            id_: Resource(r.id, r.kind, r.owner, {**r.fields, "entries": entries[id_]}, r.origin)
+            if r.kind == "layer"
+            else r
+            for id_, r in wanted.resources.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Wanted(wanted.host, resources, wanted.commits, wanted.systems, wanted.warnings)
+
+
+def store(fleet: str, wanted: Wanted, dependencies: list[cache.Dependency]) -> None:
+    """Keep what a full evaluation found. That it cannot be kept is no error: the next command evaluates again."""
+    layers: dict[str, Json] = {
+        id_: r.fields["entries"] for id_, r in wanted.resources.items() if r.kind == "layer" and "entries" in r.fields
+    }
+    # The contents first: whoever finds the other file must find these.
+    if not _write(_layers(fleet, wanted.host), layers):
+        return
+    lean = wanted.without_entries()
+    data = {
+        "format": FORMAT,
+        "host": wanted.host,
+        "resources": [resource.to_json() for resource in lean.resources.values()],
+        "commits": dict(wanted.commits),
+        "systems": dict(wanted.systems),
+        "warnings": [vars(warning) for warning in wanted.warnings],
+    }
+    cache.store(_path(fleet, wanted.host), cache.program_key(), dependencies, json.dumps(data).encode())
+
+
+def store_names(fleet: str, hosts: Mapping[str, list[str]]) -> None:
+    """Note the names of hosts, each with its containers."""
+    containers = sorted({name for names in hosts.values() for name in names})
+    _write(os.path.join(fleet, CACHE, NAMES), {"hosts": sorted(hosts), "containers": containers})  # noqa: PTH118
+
+
+def forget(fleet: str, host: str) -> None:
+    """Drop what was kept for a host."""
+    for path in (_path(fleet, host), _layers(fleet, host)):
+        try:
+            os.unlink(path)  # noqa: PTH108
+        except OSError:
+            continue
+
+
+def _path(fleet: str, host: str) -> str:
+    return os.path.join(fleet, CACHE, f"{host}.json")  # noqa: PTH118
+
+
+def _layers(fleet: str, host: str) -> str:
+    return os.path.join(fleet, CACHE, f"{host}.layers.json")  # noqa: PTH118
+
+
+def _write(path: str, value: object) -> bool:
+    """Write a file for its owner alone, whole or not at all: definitions can hold secrets."""
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123
+            json.dump(value, file)
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,68 @@
+"""Commands in containers: what to start on a host so that it happens inside, with this terminal's streams."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from eyas.cli.complete import noted
+from eyas.cli.context import Context, is_terminal
+from eyas.cli.session import choose, transport
+from eyas.core.errors import EyasError, UsageError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def host_of(context: Context, fleet: str) -> str:
+    """The host, from what was noted; from the definitions where nothing was noted yet."""
+    names = noted(fleet).get("hosts", [])
+    try:
+        return choose(names, context)
+    except EyasError:
+        from eyas.cli.evaluate import read
+
+        return choose([host.name for host in read(fleet).fleet.hosts], context)
+
+
+def known(context: Context, name: str) -> str:
+    """The fleet directory, when the name can be a container; UsageError with the nearest name otherwise."""
+    fleet = context.fleet()
+    names = noted(fleet).get("containers", [])
+    if NAME.fullmatch(name) and (not names or name in names):
+        return fleet
+    import difflib
+
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
+    raise UsageError(f"cannot find a container called {name!r} in the definitions", hint)
+
+
+def replace(context: Context, fleet: str, argv: Sequence[str]) -> NoReturn:
+    """Become a command on the host: its streams, signals and exit status are ours."""
+    host = host_of(context, fleet)
+    become(transport(context, fleet, host).command(argv))
+
+
+def become(argv: Sequence[str]) -> NoReturn:
+    """Become a command of this machine."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvp(argv[0], list(argv))  # noqa: S606 (an argument list; no shell reads it)
+    except OSError as error:
+        raise EyasError(f"cannot run {argv[0]}: {error.strerror}") from None
+
+
+def run_inside(name: str, command: Sequence[str], context: Context) -> list[str]:
+    """systemd-run(1) in a container: a transient unit there, in its own control group, with its exit status ours."""
+    both = is_terminal(context.input) and is_terminal(context.out)
+    term = os.environ.get("TERM", "")
+    return [
+        "systemd-run", f"--machine={name}", "--quiet", "--wait", "--collect", "--service-type=exec",
+        "--pty" if both else "--pipe", "--setenv=HOME=/root", "--setenv=USER=root",
+        *([f"--setenv=TERM={term}"] if both and term else []),
+        "--", "/usr/bin/env", *command,
+    ]  # fmt: skip

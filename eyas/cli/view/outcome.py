@@ -1,0 +1,140 @@
+"""How a run ended, and what past runs did, as text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from eyas.cli.view.plan import PREPARES
+from eyas.cli.view.text import Cell, Column, Paint, count, span, table
+from eyas.core.words import Json, Plan
+
+ENDED = {
+    "kept": "done",
+    "undone": "undone: the host is as it was before",
+    "failed": "nothing was changed",
+    "stuck": "STUCK: a person is needed",
+    "open": "interrupted, or still at work",
+}
+
+
+def outcome_text(outcome: Mapping[str, Json], plan: Plan, paint: Paint | None = None) -> str:
+    """The end of an apply: what was done, the proof that the rest was left alone, and what to do where it failed.
+
+    ``outcome`` is the agent's answer (see `eyas.apply.outcome.Outcome.to_json`).
+    """
+    paint = paint or Paint()
+    result = str(outcome.get("result", ""))
+    lines = []
+    if result == "kept":
+        took = _seconds(outcome)
+        lines.append(paint.good(f"{plan.host}: {count(_int(outcome, 'changes'), 'change')} applied in {took}."))
+        lines += _proof(outcome, plan, paint)
+    else:
+        style = paint.bad if result == "stuck" else paint.warn
+        lines.append(style(f"{plan.host}: {ENDED.get(result, result)}."))
+    lines += [paint.warn(f"warning: {text}") for text in _names(outcome, "warnings")]
+    if result == "kept":
+        lines += _left(outcome)
+    return "\n".join(lines)
+
+
+def outcome_error(outcome: Mapping[str, Json]) -> tuple[str, str]:
+    """(message, hint) of a run that did not do what was asked; two empty texts when it did."""
+    hint = str(outcome.get("hint") or "")
+    disturbed = _names(outcome, "disturbed")
+    if disturbed:
+        return f"cannot keep the promise of the plan: {', '.join(disturbed)} did not keep running untouched", hint
+    if outcome.get("result") == "kept":
+        return "", ""
+    hands = "".join(f"\n  {text}" for text in _names(outcome, "hands"))
+    said = str(outcome.get("error") or ("interrupted" if outcome.get("interrupted") else "the run failed"))
+    message = said if said.startswith("cannot ") else f"cannot apply: {said}"
+    return message + hands, hint
+
+
+def _proof(outcome: Mapping[str, Json], plan: Plan, paint: Paint) -> list[str]:
+    """What was seen afterwards, not what was hoped for."""
+    disturbed = _names(outcome, "disturbed")
+    if disturbed:
+        return [paint.bad(f"NOT untouched, although the plan said so: {', '.join(disturbed)}.")]
+    touched = {change.owner for change in plan.changes if change.kind not in PREPARES}
+    proved = _names(outcome, "proved")
+    still = [name for name in proved if name not in touched]
+    changed = sorted(name for name in proved if name in touched)
+    parts = [*([count(len(still), "container")] if still else []), *(["the host"] if "host" not in touched else [])]
+    text = " and ".join(parts)
+    lines = [f"{text[:1].upper()}{text[1:]}: untouched (invocations unchanged)."] if parts else []
+    if changed:
+        lines.append(f"Changed without a restart (invocation unchanged): {', '.join(changed)}.")
+    return lines
+
+
+def _left(outcome: Mapping[str, Json]) -> list[str]:
+    left = _names(outcome, "left")
+    return ["Left behind, named by no definition any more:", *(f"  {path}" for path in left)] if left else []
+
+
+def history_text(runs: Sequence[Mapping[str, Json]], now: float, width: int = 100, paint: Paint | None = None) -> str:
+    """Past runs, the newest first."""
+    paint = paint or Paint()
+    if not runs:
+        return "No run has changed this host yet."
+    styles = {"kept": paint.good, "stuck": paint.bad}
+    columns = (Column("RUN"), Column("WHEN"), Column("RESULT"), Column("CHANGES", right=True),
+               Column("TOOK", right=True), Column("WHO"), Column("RESTARTED", flexible=True, least=16))  # fmt: skip
+    rows: list[list[Cell | str]] = [
+        [
+            Cell(str(run.get("run", "")), paint.bold),
+            _when(run, now),
+            Cell(str(run.get("result", "")), styles.get(str(run.get("result")), paint.warn)),
+            str(run.get("changes", 0)),
+            _seconds(run),
+            str(run.get("who") or "-"),
+            ", ".join(_names(run, "restarts")) or str(run.get("error") or "-"),
+        ]
+        for run in runs
+    ]
+    return table(columns, rows, width, paint)
+
+
+def run_text(run: Mapping[str, Json]) -> str:
+    """One run in full."""
+    at = run.get("at")
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if isinstance(at, int | float) else "-"
+    rows = [
+        ("run", str(run.get("run", ""))),
+        ("when", when),
+        ("who", str(run.get("who") or "-")),
+        ("result", ENDED.get(str(run.get("result")), str(run.get("result")))),
+        ("changes", str(run.get("changes", 0))),
+        ("steps", f"{run.get('done', 0)} of {run.get('steps', 0)} done"),
+        ("took", _seconds(run)),
+        ("restarted", ", ".join(_names(run, "restarts")) or "nothing"),
+        *([("error", str(run["error"]))] if run.get("error") else []),
+    ]
+    return "\n".join(f"{name:<10} {value}" for name, value in rows)
+
+
+def _when(run: Mapping[str, Json], now: float) -> str:
+    at = run.get("at")
+    if not isinstance(at, int | float) or at <= 0:
+        return "-"
+    if 0 <= now - at < 86400:
+        return f"{span(now - at)} ago"
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def _seconds(data: Mapping[str, Json]) -> str:
+    value = data.get("seconds", 0.0)
+    return f"{value:.1f} s" if isinstance(value, int | float) else "-"
+
+
+def _int(data: Mapping[str, Json], key: str) -> int:
+    value = data.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _names(data: Mapping[str, Json], key: str) -> list[str]:
+    value = data.get(key)
+    return [str(item) for item in value] if isinstance(value, list) else []

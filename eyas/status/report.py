@@ -1,0 +1,187 @@
+"""Desired, Actual and what containers say of themselves: one row a container.
+
+States of a container, as people need them:
+
+    missing      declared, but not on the host         stopped     declared, on the host, does not run
+    starting     on its way up                         running     up
+    stopping     on its way down                       failed      gave up
+    undeclared   on the host, but no definition asks for it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from eyas.core.words import Action, Change, Fields, Json, Resource, Resources
+
+VERSION = 1
+
+STATES = {
+    "active": "running",
+    "activating": "starting",
+    "reloading": "running",
+    "deactivating": "stopping",
+    "failed": "failed",
+    "inactive": "stopped",
+}
+
+PREPARES = ("tree", "layer", "identity", "directory")  # said with their container, not as drift of their own
+
+
+@dataclass(frozen=True)
+class Row:
+    """One container. ``uptime`` in seconds, ``memory`` in bytes; None where it cannot be known (not running, or a
+    kernel without accounting). ``health`` is healthy, unhealthy, starting or '' (does not run); ``failing`` says
+    which probes fail and how. ``drift`` has a text for each difference."""
+
+    name: str
+    state: str
+    health: str = ""
+    failing: tuple[str, ...] = ()
+    address: str = ""
+    address6: str = ""
+    os: str = ""
+    uptime: float | None = None
+    memory: int | None = None
+    image: str = ""
+    drift: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        return self.health == "healthy"
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "name": self.name,
+            "state": self.state,
+            "health": self.health,
+            "failing": list(self.failing),
+            "address": self.address,
+            "address6": self.address6,
+            "os": self.os,
+            "uptime": self.uptime,
+            "memory": self.memory,
+            "image": self.image,
+            "drift": list(self.drift),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """A host. ``drift`` are differences of the host itself; ``run`` is the last run, as history tells it."""
+
+    host: str
+    rows: tuple[Row, ...]
+    drift: tuple[str, ...] = ()
+    run: Mapping[str, Json] | None = None
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.drift or any(row.drift for row in self.rows))
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "version": VERSION,
+            "host": self.host,
+            "containers": [row.to_json() for row in self.rows],
+            "drift": list(self.drift),
+            "run": dict(self.run) if self.run is not None else None,
+        }
+
+
+def report(
+    host: str,
+    desired: Resources,
+    actual: Resources,
+    changes: Sequence[Change],
+    facts: Mapping[str, Mapping[str, Json]],
+    runs: Sequence[Mapping[str, Json]],
+    now: float,
+) -> Report:
+    """How a host is.
+
+    ``changes`` are those of ``plan(desired, actual)``; ``facts`` by container are what a look into it found (os,
+    memory in bytes, probes as lists of ok or failed, probe, what was seen); ``now`` is seconds since the epoch.
+    """
+    drift: dict[str, list[str]] = {}
+    for change in changes:
+        if change.kind not in PREPARES:
+            drift.setdefault(change.owner, []).extend(_differences(change))
+    wanted = [r for r in desired.values() if r.kind == "container"]
+    others = [r for r in actual.values() if r.kind == "container" and r.id not in desired]
+    rows = [
+        _row(resource, actual.get(resource.id), drift.get(resource.name, []), facts.get(resource.name, {}), now)
+        for resource in (*wanted, *others)
+    ]
+    own = [text for owner, texts in drift.items() if owner not in {row.name for row in rows} for text in texts]
+    return Report(host, tuple(sorted(rows, key=_order)), tuple(own), runs[0] if runs else None)
+
+
+def _order(row: Row) -> tuple[tuple[int, ...], str]:
+    """By address, as a fleet's own listing goes."""
+    plain = row.address.split("/", 1)[0]
+    parts = plain.split(".")
+    return tuple(int(part) for part in parts) if len(parts) == 4 and all(p.isdigit() for p in parts) else (), row.name
+
+
+def _row(want: Resource, have: Resource | None, drift: Sequence[str], facts: Mapping[str, Json], now: float) -> Row:
+    fields = want.fields
+    unit = _dict(have.fields.get("state")) if have is not None else {}
+    state = STATES.get(str(unit.get("active", "inactive")), "stopped") if have is not None else "missing"
+    if have is not None and have is want:
+        state = state if state in ("running", "starting", "stopping") else "undeclared"
+    running = state == "running"
+    failing = _failing(facts)
+    since = unit.get("since")
+    memory = facts.get("memory", unit.get("memory"))
+    return Row(
+        name=want.name,
+        state=state,
+        health=_health(state, failing),
+        failing=failing if running else (),
+        address=_plain(fields, "address4"),
+        address6=_plain(fields, "address6"),
+        os=str(facts.get("os") or "") if running else "",
+        uptime=max(0.0, round(now - since, 1)) if running and isinstance(since, int | float) and since > 0 else None,
+        memory=memory if running and isinstance(memory, int) and memory >= 0 else None,
+        image=str(fields.get("image") or ""),
+        drift=tuple(drift),
+    )
+
+
+def _health(state: str, failing: Sequence[str]) -> str:
+    if state == "running":
+        return "unhealthy" if failing else "healthy"
+    return "starting" if state == "starting" else ""
+
+
+def _failing(facts: Mapping[str, Json]) -> tuple[str, ...]:
+    """What is wrong inside: probes that failed when they were last asked, and units that failed."""
+    found: list[str] = []
+    probes = facts.get("probes")
+    for probe in probes if isinstance(probes, list) else []:
+        words = [str(word) for word in probe] if isinstance(probe, list) else []
+        if words and words[0] != "ok":
+            found.append(": ".join(word for word in words[1:] if word))
+    units = facts.get("failed_units")
+    found += [f"unit {unit} failed" for unit in (units if isinstance(units, list) else [])]
+    return tuple(found)
+
+
+def _differences(change: Change) -> list[str]:
+    subject = "" if change.kind == "container" else f"{change.kind} {change.id.split(':', 1)[1]}: "
+    if change.action is Action.start:
+        return ["does not run"]
+    if change.action is not Action.update:
+        words = {Action.create: "is missing", Action.delete: "is declared no more"}
+        return [f"{subject}{words[change.action]}".strip()]
+    return [f"{subject}{field.note or field.field.replace('_', ' ') + ' differs'}" for field in change.fields]
+
+
+def _plain(fields: Fields, key: str) -> str:
+    return str(fields.get(key) or "").split("/", 1)[0]
+
+
+def _dict(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}

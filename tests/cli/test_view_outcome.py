@@ -1,0 +1,58 @@
+"""Ends of runs as text."""
+
+from __future__ import annotations
+
+from eyas.apply.outcome import Outcome
+from eyas.cli.view.outcome import history_text, outcome_error, outcome_text, run_text
+from eyas.core.words import Action, Change, Impact, Json, Plan, Reason
+
+PLAN = Plan(
+    "h",
+    (Change("container:web", "container", "web", Action.update, Impact.live, Reason.differs),),
+    (),
+    untouched=("web", "a", "b"),
+)
+
+
+def test_a_kept_run_proves_what_it_promised() -> None:
+    outcome = Outcome("r1", "kept", 4, 4, 1.23, proved=("a", "b", "web"), changes=1)
+    assert outcome_text(outcome.to_json(), PLAN).splitlines() == [
+        "h: 1 change applied in 1.2 s.",
+        "2 containers and the host: untouched (invocations unchanged).",
+        "Changed without a restart (invocation unchanged): web.",
+    ]
+    assert outcome_error(outcome.to_json()) == ("", "")
+
+
+def test_a_broken_promise_is_said_loudly() -> None:
+    outcome = Outcome("r1", "kept", proved=("a",), disturbed=("b",), changes=1, hint="look")
+    text = outcome_text(outcome.to_json(), PLAN)
+    assert "NOT untouched, although the plan said so: b." in text
+    assert outcome_error(outcome.to_json()) == (
+        "cannot keep the promise of the plan: b did not keep running untouched", "look",
+    )  # fmt: skip
+    assert outcome.exit_code != 0
+
+
+def test_an_undone_run_says_what_failed() -> None:
+    outcome = Outcome("r1", "undone", error="cannot do container.start container:web: no", hint="see its log")
+    assert outcome_text(outcome.to_json(), PLAN) == "h: undone: the host is as it was before."
+    assert outcome_error(outcome.to_json()) == ("cannot do container.start container:web: no", "see its log")
+
+
+def test_a_stuck_run_names_what_a_person_has_to_do() -> None:
+    message, _ = outcome_error(Outcome("r1", "stuck", error="x failed", hands=("file:/a: no space",)).to_json())
+    assert message == "cannot apply: x failed\n  file:/a: no space"
+
+
+def test_history() -> None:
+    runs: list[dict[str, Json]] = [
+        {"run": "r2", "at": 990.0, "result": "kept", "changes": 3, "seconds": 1.0, "who": "anna", "restarts": ["web"]},
+        {"run": "r1", "at": 900.0, "result": "undone", "changes": 1, "seconds": 0.5, "who": "", "error": "cannot x"},
+    ]
+    lines = history_text(runs, 1000.0).splitlines()
+    assert lines[0].split() == ["RUN", "WHEN", "RESULT", "CHANGES", "TOOK", "WHO", "RESTARTED"]
+    assert lines[1].split() == ["r2", "10", "s", "ago", "kept", "3", "1.0", "s", "anna", "web"]
+    assert "cannot x" in lines[2]
+    assert history_text([], 0.0) == "No run has changed this host yet."
+    assert "undone: the host is as it was before" in run_text(runs[1])
