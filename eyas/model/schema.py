@@ -1,7 +1,6 @@
 """The classes of the definitions as tables: fields, what they take, defaults, cost of a change, meaning.
 
-``python -m eyas.model.schema FILE`` writes the tables between the ``<!-- generated: NAME -->`` and
-``<!-- end -->`` markers of a manual page anew.
+``python -m eyas.model.schema FILE`` writes them between the markers of a manual page anew; a house test compares.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from eyas.core.words import Impact
@@ -38,32 +37,44 @@ def table(cls: type[Thing]) -> str:
     lines = ["| field | takes | default | cost of a change | meaning |", "| --- | --- | --- | --- | --- |"]
     for name, field in cls.model_fields.items():
         takes = words(field.annotation, field.metadata, none=field.default is not None)
-        cells = (f"`{name}`", takes, _default(field), impact(cls, name).name, field.description or "")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        short = re.sub(r" \([^)]*\)", "", takes)  # the section VALUES tells what a size is
+        cells = (f"`{name}`", short, _default(field, takes), impact(cls, name).name, field.description or "")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("<", "\\<") for cell in cells) + " |")
     return "\n".join(lines)
 
 
-def _default(field: Any) -> str:
+def _default(field: FieldInfo, takes: str) -> str:
+    value = field.default
     if field.is_required():
         return "required"
-    if field.default is PydanticUndefined:
-        made = field.default_factory()
+    if value is PydanticUndefined:
+        made = field.get_default(call_default_factory=True, validated_data={})
         return "none" if made == {} else f"`{type(made).__name__}()`"
-    if field.default in ((), ""):
+    if value in ((), ""):
         return "none"
-    if isinstance(field.default, int) and field.description and "mode" in str(field.metadata):
-        return f"`{field.default:#o}`"
-    return f"`{field.default!r}`"
+    if takes.startswith("a size") and value is not None:
+        return f'`"{value >> 30}G"`'
+    if takes.startswith("a duration"):
+        return f'`"{value}s"`'
+    if takes.startswith("a file mode"):
+        return f"`{value:#o}`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+BEGIN, END = "<!-- begin generated: {} -->", "<!-- end generated -->"
 
 
 def refresh(text: str) -> str:
-    """A manual page with all its generated tables written anew."""
+    """A manual page with all its tables written anew. ValueError for a marker that names no class."""
     by_name = {cls.__name__: cls for cls in MODELS}
 
     def write(match: re.Match[str]) -> str:
-        return f"<!-- generated: {match[1]} -->\n{table(by_name[match[1]])}\n<!-- end -->"
+        name = match[1]
+        if name not in by_name:
+            raise ValueError(f"cannot write the table of {name!r}: there is no such class")
+        return f"{BEGIN.format(name)}\n\n{table(by_name[name])}\n\n{END}"
 
-    return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", write, text, flags=re.DOTALL)
+    return re.sub(r"<!-- begin generated: (\w+) -->.*?<!-- end generated -->", write, text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
