@@ -54,7 +54,7 @@ class World:
         self.kernel = WorldKernel(self.fuse)
         self.containers = WorldContainers(self)
         self.keys = WorldKeys(self)
-        self.network = WorldNetwork(self.fuse)
+        self.network = WorldNetwork(self)
         self.roots: dict[str, Assembled] = {}
 
     def ahead(self, patterns: Sequence[str]) -> None:
@@ -78,6 +78,8 @@ class World:
         for other, unit in self._addresses().items():
             if other == fields["address4"] and unit != name:
                 raise Failed(f"cannot start {name}: {unit} has the address {other}")
+        if fields["bridge"] not in self.network.links:
+            raise Failed(f"cannot start {name}: no bridge {fields['bridge']}")
         self.roots[name] = Assembled(fields["tree"], fields["layer"])
         self._put(paths.print_of(name), json.dumps({"invocation": invocation, "spec": fields}).encode())
         self._put(f"{paths.PRINTS}/{name}.unit", files.read(paths.unit(name)) or b"")
@@ -99,6 +101,7 @@ class World:
         text = self.files.read(paths.FIREWALL)
         if text:
             self.firewall.text = text.decode()
+            self._put(paths.FIREWALL_LISTING, text)
 
     def _put(self, path: str, data: bytes) -> None:
         """A write of somebody else: it costs no life."""
@@ -127,6 +130,7 @@ class World:
         self.roots.clear()
         self.containers.written.clear()
         self.firewall.text = ""
+        self.network.links.clear()
         units = self.units
         units.failed.clear()
         units.running.clear()
@@ -135,6 +139,7 @@ class World:
     def boot(self) -> None:
         """systemd starts what is enabled, as its edges say."""
         units = self.units
+        self.network.read()
         for name in BASE_UNITS:
             units.running.setdefault(name, Running(new_id()))
         wanted = [n for n in units.loaded if units._enabled(n) and units.loaded[n] != "masked"]
@@ -163,6 +168,7 @@ class World:
             "loaded": dict(self.units.loaded),
             "in effect": in_effect,
             "firewall": self.firewall.text,
+            "links": set(self.network.links),
             "accounts": dict(self.accounts.accounts),
             "packages": dict(self.packages.here),
             "kernel": dict(self.kernel.values),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,10 @@ class WorldFirewall:
         self.text = text
 
     def digest(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest() if self.text else ""
+        return self.digest_of(self.text) if self.text else ""
+
+    def digest_of(self, listing: str) -> str:
+        return hashlib.sha256(listing.encode()).hexdigest()
 
     def delete(self) -> None:
         self.fuse.act()
@@ -41,6 +45,15 @@ class WorldAccounts:
 
     def get(self, name: str) -> Account | None:
         return self.accounts.get(name)
+
+    def ids(self, owner: str, group: str) -> tuple[int, int]:
+        numbers = []
+        for name, field in ((owner, "uid"), (group, "gid")):
+            account = self.accounts.get(name)
+            if account is None and not name.isdigit():
+                raise Failed(f"cannot find {name}: nobody has this name")
+            numbers.append(int(getattr(account, field)) if account else int(name))
+        return numbers[0], numbers[1]
 
     def put(self, account: Account) -> None:
         self.world.fuse.act()
@@ -160,10 +173,27 @@ class WorldKeys:
 
 
 class WorldNetwork:
-    def __init__(self, fuse: Fuse) -> None:
-        self.fuse = fuse
-        self.reloads = 0
+    """networkd: it makes links when it reads its files, and never takes one away."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.links: set[str] = set()
 
     def reload(self) -> None:
-        self.fuse.act()
-        self.reloads += 1
+        self.world.fuse.act()
+        self.read()
+
+    def read(self) -> None:
+        files = self.world.files
+        for name in files.list(paths.NETWORK):
+            text = (files.read(f"{paths.NETWORK}/{name}") or b"").decode()
+            if name.endswith(".netdev"):
+                self.links |= set(re.findall(r"^Name=(\S+)$", text, re.MULTILINE))
+
+    def wait(self, link: str, timeout: float = 10) -> None:
+        if link not in self.links:
+            raise Failed(f"cannot find the link {link}: it is not there after {timeout:g} s")
+
+    def delete(self, link: str) -> None:
+        self.world.fuse.act()
+        self.links.discard(link)
