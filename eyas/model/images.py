@@ -54,10 +54,15 @@ class Image(Thing):
 
     @classmethod
     def tarball(cls, path: str | Path, name: str) -> Image:
-        """A root from an archive; a relative path starts at the file that says so. Nothing can be added to it."""
+        """A root from an archive; a relative path starts at the file that says so. Nothing can be added to it.
+
+        Raises OSError when there is no such file, which ``load`` reports at the line of the call.
+        """
         frame = origin.user_frame(sys._getframe(1))
         base = Path(frame.f_code.co_filename).parent if frame is not None else Path.cwd()
-        return cls(name=name, kind="tarball", archive=str(base / path))
+        archive = base / path
+        archive.stat()
+        return cls(name=name, kind="tarball", archive=str(archive))
 
     def add(
         self,

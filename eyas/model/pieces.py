@@ -53,13 +53,13 @@ class Bind(Thing):
     target: Annotated[AbsolutePath, Impact.restart] = Field(
         "", description="path in the container; the same as the source when not given", validate_default=False
     )
-    persistent: Annotated[bool, Impact.restart] = Field(
+    persistent: Annotated[bool, Impact.none] = Field(
         False, description="it is the container's own data: never removed, listed when left behind"
     )
     readonly: Annotated[bool, Impact.restart] = Field(False, description="the container cannot write to it")
-    owner: Annotated[Owner, Impact.restart] = Field("root", description="owner that it is created with")
-    group: Annotated[Owner, Impact.restart] = Field("root", description="group that it is created with")
-    mode: Annotated[Mode, Impact.restart] = Field(0o755, description="mode that it is created with")
+    owner: Annotated[Owner, Impact.none] = Field("root", description="owner that it is created with")
+    group: Annotated[Owner, Impact.none] = Field("root", description="group that it is created with")
+    mode: Annotated[Mode, Impact.none] = Field(0o755, description="mode that it is created with")
     shared: Annotated[bool, Impact.none] = Field(
         False, description="persistent in several containers on purpose: check does not warn"
     )

@@ -33,6 +33,19 @@ def _parts(host: Host) -> Findings:
         yield from merge(container)[1]
 
 
+def _archives(host: Host) -> Findings:
+    """Packages for an image that takes none."""
+    for container in host.containers:
+        system = merge(container)[0]
+        names = [*system.packages, *system.npm, *system.pip] if container.image.kind == "tarball" else []
+        if names:
+            message = (
+                f"cannot install {names[0]} in container {container.name}: "
+                f"image {container.image.name} ({container.image.origin}) is an archive, and takes no packages"
+            )
+            yield container.diagnostic("image", message, "put them into the archive, or use Image.debian")
+
+
 def _mounts(host: Host) -> Findings:
     for container in host.containers:
         seen: dict[str, Bind] = {}
@@ -163,5 +176,5 @@ def _sysctls(host: Host) -> Findings:
 
 
 DATA_RULES: tuple[Callable[[Host], Findings], ...] = (
-    _parts, _mounts, _persistent, _files, _units, _users, _shared_users, _limits, _sysctls,
+    _parts, _archives, _mounts, _persistent, _files, _units, _users, _shared_users, _limits, _sysctls,
 )  # fmt: skip
