@@ -10,8 +10,7 @@ from eyas.cli.progress import Late
 
 def run(context: Context, *, folder: str | None = None, everything: bool = False) -> int:
     """Stop a lab and remove what it left. Its directory may be gone already."""
-    from eyas.lab import down, list_labs
-    from eyas.lab.lab import remove
+    from eyas.lab import down, list_labs, remove
     from eyas.lab.place import Place, labs_root
 
     with Late(context.err, context.verbose) as listener:

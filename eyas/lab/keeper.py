@@ -16,15 +16,12 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from eyas.host.command import launch
+from eyas.host.command import Process, launch
 from eyas.lab import cgroup, wire
 from eyas.lab.place import HostPlace, Place
 from eyas.lab.state import read_json, start_time, write_json
-
-if TYPE_CHECKING:
-    from subprocess import Popen
 
 REBOOT = 133  # what systemd-nspawn --keep-unit exits with when the machine asked for a reboot
 
@@ -35,7 +32,7 @@ class Keeper:
     def __init__(self, host: HostPlace, settings: dict[str, Any]) -> None:
         self.host = host
         self.settings = settings
-        self.nspawn: Popen[bytes] | None = None
+        self.nspawn: Process | None = None
         self.stopping = False
         self.known: dict[str, Any] = {
             "keeper": os.getpid(),
@@ -45,7 +42,7 @@ class Keeper:
 
     def note(self, **news: object) -> None:
         self.known.update(news)
-        write_json(self.host.state, self.known)
+        write_json(self.host.state, self.known, sync=False)
 
     def stop(self, *_: object) -> None:
         """SIGTERM: an orderly shutdown, which systemd-nspawn passes on."""
@@ -81,14 +78,14 @@ class Keeper:
             self.follow(self.nspawn, notices, began)
         return self.nspawn.wait()
 
-    def start(self, group: str, address: str) -> Popen[bytes]:
+    def start(self, group: str, address: str) -> Process:
         cgroup.move(group, os.getpid())  # inherited by what we start; then back to where we were
         try:
             return launch(self.settings["argv"], env={**self.settings["env"], "NOTIFY_SOCKET": address})
         finally:
             cgroup.move(f"{self.host.cgroup}/keeper", os.getpid())
 
-    def follow(self, nspawn: Popen[bytes], notices: socket.socket, began: float) -> None:
+    def follow(self, nspawn: Process, notices: socket.socket, began: float) -> None:
         """Note what the machine says until it ends."""
         ended: int = os.pidfd_open(nspawn.pid)
         sources: list[socket.socket | int] = [notices, ended]

@@ -133,8 +133,8 @@ class Machine:
             return
         self._clear()
         loops.detach(self.root)
-        write_json(self.place.settings, self._settings())
-        write_json(self.place.state, {"phase": "starting", "boots": 0})
+        write_json(self.place.settings, self._settings(), sync=False)
+        write_json(self.place.state, {"phase": "starting", "boots": 0}, sync=False)
         # It joins the group first of all, so that a `lab down` after our sudden end finds it there.
         group = cgroup.unified() / self.place.cgroup / "keeper"
         cgroup.make(f"{self.place.cgroup}/keeper")
@@ -184,7 +184,7 @@ class Machine:
     def cut(self) -> None:
         """Cut the power: every process of the host ends at once, unasked. Its disk stays as it is in that moment."""
         self._clear()
-        write_json(self.place.state, {"phase": "stopped", "leader": None, "why": "power cut"})
+        write_json(self.place.state, {"phase": "stopped", "leader": None, "why": "power cut"}, sync=False)
         loops.detach(self.root)
 
     def shut_down(self, timeout: float = STOP_TIMEOUT) -> None:

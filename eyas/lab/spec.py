@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,19 +27,6 @@ class LabHost:
     gateways: tuple[str, ...] = ()
     data: tuple[str, ...] = field(default=())
 
-    def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise UsageError(f"cannot make the lab host {self.name!r}: not a host name")
-        if self.name in RESERVED:
-            raise UsageError(f"cannot make the lab host {self.name!r}: the lab uses this name itself")
-        try:
-            for address in self.addresses:
-                ipaddress.ip_interface(address)
-            for gateway in self.gateways:
-                ipaddress.ip_address(gateway)
-        except ValueError as error:
-            raise UsageError(f"cannot make the lab host {self.name}: {error}") from None
-
     def to_json(self) -> dict[str, Json]:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
@@ -57,6 +43,27 @@ class LabHost:
             gateways=strings("gateways"),
             data=strings("data"),
         )
+
+
+def check(hosts: Sequence[LabHost]) -> None:
+    """UsageError when no lab can be made of these hosts."""
+    import ipaddress  # 2 ms that only `up` pays
+
+    names = [host.name for host in hosts]
+    for host in hosts:
+        if not _NAME.fullmatch(host.name):
+            raise UsageError(f"cannot make the lab host {host.name!r}: not a host name")
+        if host.name in RESERVED:
+            raise UsageError(f"cannot make the lab host {host.name!r}: the lab uses this name itself")
+        if names.count(host.name) > 1:
+            raise UsageError(f"cannot make the lab host {host.name!r}: two hosts have this name")
+        try:
+            for address in host.addresses:
+                ipaddress.ip_interface(address)
+            for gateway in host.gateways:
+                ipaddress.ip_address(gateway)
+        except ValueError as error:
+            raise UsageError(f"cannot make the lab host {host.name}: {error}") from None
 
 
 def public_addresses(hosts: Sequence[LabHost]) -> dict[str, list[str]]:

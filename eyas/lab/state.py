@@ -14,15 +14,16 @@ from eyas.core.errors import Failed
 from eyas.lab.place import Place
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write a file whole or not at all: temporary name, sync, rename."""
+def write_json(path: Path, value: object, *, sync: bool = True) -> None:
+    """Write a file whole or not at all: temporary name, sync, rename. Without ``sync`` it is for this boot only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with temporary.open("w") as file:
         json.dump(value, file, indent=1, sort_keys=True)
         file.write("\n")
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     temporary.replace(path)
 
 

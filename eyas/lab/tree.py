@@ -1,17 +1,15 @@
-"""What a lab host's disk starts as: Debian with systemd, made once, then copied for each host."""
+"""What a lab host's disk starts as: Debian with systemd, built once, then copied for each host."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from eyas.core.errors import Failed
-from eyas.core.events import Event, Listener
-from eyas.host.command import run, stream
+from eyas.core.events import Event, Listener, silent
+from eyas.host.command import run
 
 SUITE = "trixie"
 LAB_PACKAGES: tuple[str, ...] = (
@@ -33,37 +31,33 @@ class StoreTree:
 Source: TypeAlias = "Path | StoreTree"
 
 
-def lab_tree(listener: Listener) -> Path:
-    """The tree of a lab host, made by mmdebstrap(1) from this machine's apt sources when it is not in the cache."""
-    from eyas.image.sources import machine_archive  # only who makes a tree pays for it
+def lab_tree(listener: Listener = silent) -> StoreTree:
+    """The tree of a lab host: an image like any other, with a lock of its own, in the operator's store.
 
-    lines = machine_archive().lines(SUITE)
-    key = hashlib.sha256("\n".join((SUITE, *LAB_PACKAGES, *lines)).encode()).hexdigest()[:16]
-    cache = Path(os.environ.get("EYAS_CACHE") or "/var/cache/eyas") / "lab"
-    tree = cache / key
-    if tree.is_dir():
-        return tree
-    cache.mkdir(parents=True, exist_ok=True)
-    fresh = cache / f".{key}.{os.getpid()}.new"
-    listener(Event("lab", "tree", "making the disk of a lab host (once)"))
-    sources = cache / f".{key}.{os.getpid()}.list"
-    sources.write_text("".join(f"{line}\n" for line in lines))
+    Built when it is not there, which takes about a minute. Its versions are those of the day it was first built; when
+    the archive no longer has one of them, they are chosen anew.
+    """
+    # Only who makes a disk pays for these.
+    from eyas.image import Recipe, build, cache_dir, key, read_lock, resolve, state_dir, store_path, write_lock
+    from eyas.image.lock import Lock
+
+    recipe = Recipe("lab-host", suite=SUITE, packages=LAB_PACKAGES)
+    path = cache_dir() / "lab-host.lock"
+
+    def attempt(known: Lock) -> StoreTree:
+        lock = resolve([recipe], known, cache_dir(), listener)
+        write_lock(path, lock)
+        built = build([recipe], lock, state_dir(), cache_dir(), listener=listener)
+        return StoreTree(store_path(state_dir()), built[key(recipe, lock)].commit)
+
+    listener(Event("lab", "tree", "looking for the image of a lab host"))
+    known = read_lock(path)
     try:
-        # A mount namespace of its own: a killed mmdebstrap leaves no /proc mounted in there.
-        stream(
-            ["unshare", "--mount", "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
-             f"--include={','.join(LAB_PACKAGES)}", SUITE, str(fresh), str(sources)],
-            lambda line: listener(Event("lab", "tree", line, level="debug")),
-            timeout=1800,
-        )  # fmt: skip
-        fresh.chmod(0o755)
-        if not tree.is_dir():
-            fresh.rename(tree)
-    finally:
-        sources.unlink(missing_ok=True)
-        if fresh.exists():
-            shutil.rmtree(fresh)
-    return tree
+        return attempt(known)
+    except Failed:
+        if known == Lock():
+            raise
+        return attempt(Lock())
 
 
 def copy(source: Source, target: Path) -> None:

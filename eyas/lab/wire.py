@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import ipaddress
 import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
@@ -73,6 +72,8 @@ def make_internet(place: Place, hosts: Sequence[LabHost]) -> None:
 
 def _routers(hosts: Sequence[LabHost]) -> list[str]:
     """Gateway addresses on the bridge, and the way to each prefix with a distant source address."""
+    import ipaddress  # 2 ms that only `up` pays
+
     interfaces = [ipaddress.ip_interface(address) for host in hosts for address in host.addresses]
     networks = {each.network for each in interfaces}
     taken = {each.ip for each in interfaces}
