@@ -7,7 +7,7 @@ from eyas.cli.context import Context
 
 def run(context: Context) -> int:
     """Print the version."""
-    from importlib.metadata import version
+    from eyas import __version__
 
-    context.write(f"eyas {version('eyas')}")
+    context.write(f"eyas {__version__}")
     return 0

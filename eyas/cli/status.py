@@ -1,0 +1,69 @@
+"""`eyas status`: how the host and its containers are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from eyas.cli.context import Context
+from eyas.cli.session import Session
+from eyas.core.errors import UsageError
+from eyas.core.words import Json, Resource
+
+if TYPE_CHECKING:
+    from eyas.status import Report
+
+DIFFERENCES = 3
+
+
+def run(context: Context, *, names: tuple[str, ...] = (), json: bool = False, exit_code: bool = False) -> int:
+    """Show the report; 3 when there is drift and that was asked for."""
+    with Session(context) as session:
+        report = made(session)
+        session.listener.close()
+    report = only(report, names)
+    if json:
+        context.write_json(report.to_json())
+    else:
+        from eyas.cli.view.status import status_text
+
+        context.write(status_text(report, context.width(), context.paint()))
+    return DIFFERENCES if exit_code and report.differs else 0
+
+
+def made(session: Session) -> Report:
+    """The report of the session's host: one observation, then all questions to the containers at once."""
+    from eyas.cli.health import Look
+    from eyas.plan import plan
+    from eyas.status import report
+
+    wanted = session.wanted()
+    actual = session.observed().resources
+    running = {r.name: r for r in actual.values() if r.kind == "container" and _runs(r)}
+    probed = [name for name, resource in running.items() if resource.fields.get("probes")]
+    connection = session.connect()
+    look = Look(connection.transport, list(running), probed)
+    changes = plan(wanted.resources, actual, session.host).changes
+    runs = connection.history(1)
+    facts: dict[str, Mapping[str, Json]] = {
+        name: {**found, "os": wanted.systems.get(name, "")} for name, found in look.facts().items()
+    }
+    return report(session.host, wanted.resources, actual, changes, facts, runs, time.time())
+
+
+def _runs(resource: Resource) -> bool:
+    state = resource.fields.get("state")
+    return isinstance(state, dict) and state.get("active") in ("active", "reloading")
+
+
+def only(report: Report, names: Sequence[str]) -> Report:
+    """The report of these containers alone; UsageError for one that is not there."""
+    if not names:
+        return report
+    known = [row.name for row in report.rows]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"cannot show {name}: no container has this name", f"there are: {', '.join(known)}")
+    return replace(report, rows=tuple(row for row in report.rows if row.name in names), drift=())
