@@ -32,6 +32,21 @@ from typing import Protocol
 from eyas.core.errors import Failed
 from eyas.core.system import System
 from eyas.core.words import Change, FieldChange, Json, Resource, Step
+from eyas.kind.container import Container
+from eyas.kind.directory import Directory
+from eyas.kind.file import File
+from eyas.kind.firewall import Firewall
+from eyas.kind.identity import Identity
+from eyas.kind.layer import Layer
+from eyas.kind.look import Look
+from eyas.kind.names import Names
+from eyas.kind.network import Network
+from eyas.kind.package import Package
+from eyas.kind.sysctl import Sysctl
+from eyas.kind.systemd import Systemd
+from eyas.kind.tree import Tree
+from eyas.kind.unit import Unit
+from eyas.kind.user import User
 
 
 class Verb(Protocol):
@@ -66,11 +81,13 @@ class Kind(Protocol):
         """What eyas owns of this kind on the host."""
 
 
-KINDS: dict[str, Kind] = {}
-
-
-def register(kind: Kind) -> None:
-    KINDS[kind.name] = kind
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Package(), Directory(), Tree(), Layer(), Identity(), User(), Sysctl(), File(), Unit(), Network(), Names(),
+        Firewall(), Container(), Systemd(),
+    )
+}  # fmt: skip
 
 
 def kind_of(name: str) -> Kind:
@@ -97,9 +114,6 @@ def verb_of(step: Step) -> Verb:
 
 
 def observe(system: System) -> dict[str, Resource]:
-    """All that eyas owns on the host, by id."""
-    found: dict[str, Resource] = {}
-    for kind in KINDS.values():
-        for resource in kind.observe(system):
-            found[resource.id] = resource
-    return found
+    """All that eyas owns on the host, by id. Asks systemd and the kernel once each, at the same time."""
+    look = Look(system)
+    return {resource.id: resource for kind in KINDS.values() for resource in kind.observe(look)}

@@ -12,7 +12,7 @@ from eyas.kind.common import RELOAD, SETTLE, Deed, table, text, whole
 from eyas.kind.file import by_hand
 
 EARLY_RELOAD = Step("systemd", "reload", "systemd:reload-host", Phase.host)
-"""Units of the host may be needed by containers, so they are read and started before the container units are written."""
+"""Units of the host may be needed by containers, so they are read and started before any of those."""
 
 DIRECTORIES = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
 
@@ -55,6 +55,14 @@ def _content(system: System, name: str) -> str | None:
 
 def _state(system: System, name: str) -> UnitState:
     return system.units.show([name]).get(name) or UnitState(name)
+
+
+def runs(state: UnitState | None, content: str) -> bool:
+    """Whether a unit is as it should be when it is to run; one that does its work and ends has to have done it well."""
+    if state is None:
+        return False
+    ends = "Type=oneshot" in content.split()
+    return state.running or (ends and state.active == "inactive" and state.result == "success")
 
 
 def _look(system: System, step: Step, folder: str) -> Json:
@@ -164,7 +172,7 @@ class Unit:
         ):
             said = f"{name} {'enabled' if want.fields.get('enabled') else 'disabled'}"
             found.append(FieldChange("enabled", None, None, Impact.live, said))
-        if want.fields.get("running") and not have.fields.get("running"):
+        if want.fields.get("running") and not have.fields.get("running") and "@." not in name:
             found.append(FieldChange("running_drift", False, True, Impact.live, f"{name} does not run"))
         return found
 
@@ -178,7 +186,7 @@ class Unit:
         steps = [settle]
         if fields - {"running_drift"}:
             steps += [SETTLE, Step(self.name, "write", change.id, Phase.host, args), EARLY_RELOAD]
-        if want.fields.get("running"):
+        if want.fields.get("running") and "@." not in change.id:
             restart: dict[str, Json] = {"restart": have is not None and bool(fields & {"content", "content_drift"})}
             steps.append(Step(self.name, "start", change.id, Phase.network, restart))
         return steps
@@ -196,7 +204,7 @@ class Unit:
             fields: dict[str, Json] = {
                 "content": content,
                 "enabled": _links(system, name, content),
-                "running": state is not None and state.running,
+                "running": runs(state, content),
             }
             if note.get("digest") != digest(content.encode("utf-8", "surrogateescape")):
                 fields["edited"] = True

@@ -1,0 +1,132 @@
+"""Containers: systemd-nspawn machines under systemd.
+
+On disk: a spec (JSON), the same for our scripts (shell variables), the unit, a drop-in with limits, the link that
+starts it at boot. Running: a print, the spec that is in effect with the invocation it belongs to.
+
+What `observe` gives: the fields of the spec that is in effect (of the one on disk, when it does not run), and
+- ``state``: {active, sub, result, invocation, since, memory, pid}; ``invocation`` is '' when it does not run.
+  `compare` does not look at it: a container that should run and does not is the planner's ``Action.start``.
+- ``disk``: the spec on disk, only when it is not the one in effect.
+- ``disk_drift``: what on disk is not as the spec on disk says, in words; mended without a restart.
+- ``print_drift``: why it is not known what runs, in words; mended by a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eyas.core.system import System
+from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
+from eyas.kind.common import RELOAD, SETTLE, Deed, integer, table, whole
+from eyas.kind.container import disk, live, power
+from eyas.kind.container.compare import DRIFTS, compare_specs
+from eyas.kind.container.observe import observe
+from eyas.kind.container.text import render_limits, render_unit, tables
+
+OBSERVED = ("state", *DRIFTS)
+RUNNING = ("active", "activating", "reloading")
+
+
+def spec(resource: Resource) -> dict[str, Json]:
+    """The fields that make a spec, without what was only observed."""
+    return {key: value for key, value in resource.fields.items() if key not in OBSERVED}
+
+
+def running(have: Resource | None) -> bool:
+    return have is not None and table(have.fields.get("state")).get("active") in RUNNING
+
+
+class Container:
+    name = "container"
+    verbs: Mapping[str, Deed] = {
+        "settle": power.settle,
+        "stop": power.stop,
+        "configure": disk.configure,
+        "remove": disk.remove,
+        "live": live.live,
+        "restart": power.restart,
+        "start": power.start,
+        "ready": power.ready,
+    }
+
+    def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
+        if want is None or have is None:
+            return whole(want, have, "container", Impact.live)
+        found = compare_specs(spec(want), spec(have))
+        if have.fields.get("print_drift"):
+            found.append(FieldChange("print_drift", None, None, Impact.restart, str(have.fields["print_drift"])))
+        drift = have.fields.get("disk_drift")
+        for words in drift if isinstance(drift, list) else []:
+            found.append(FieldChange("disk_drift", None, None, Impact.live, str(words)))
+        on_disk = have.fields.get("disk")
+        if not found and isinstance(on_disk, dict) and on_disk != spec(want):
+            found.append(FieldChange("disk_drift", None, None, Impact.live, "what is on disk is not what runs"))
+        return found
+
+    def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
+        if change.action is Action.delete or want is None:
+            assert have is not None
+            return self._away(change, have)
+        if change.action is Action.start:
+            return self._up(change, want)
+        steps = []
+        if have is not None:
+            steps.append(Step(self.name, "settle", change.id, Phase.prepare))
+        steps += self._configured(change, want, have)
+        if not running(have):
+            return steps + (self._up(change, want) if want.fields.get("autostart", True) else [])
+        assert have is not None
+        if change.impact >= Impact.restart:
+            return [*steps, Step(self.name, "restart", change.id, Phase.restart), self._ready(change, want)]
+        if spec(have) != spec(want):
+            args: dict[str, Json] = {"old": spec(have), "new": spec(want)}
+            steps.append(Step(self.name, "live", change.id, Phase.live, args))
+            if change.impact >= Impact.reload or any(f.field.startswith("probes") for f in change.fields):
+                steps.append(self._ready(change, want, again=True))
+        return steps
+
+    def _away(self, change: Change, have: Resource) -> list[Step]:
+        timeout: dict[str, Json] = {"stop_timeout": have.fields.get("stop_timeout")}
+        return [
+            Step(self.name, "settle", change.id, Phase.prepare),
+            SETTLE,
+            Step(self.name, "stop", change.id, Phase.stop, timeout),
+            Step(self.name, "remove", change.id, Phase.configure, {"spec": spec(have)}),
+            RELOAD,
+        ]
+
+    def _configured(self, change: Change, want: Resource, have: Resource | None) -> list[Step]:
+        """The files, when they are not as they should be; a daemon-reload only when systemd reads some of them."""
+        wanted = spec(want)
+        there = table(have.fields.get("disk")) or spec(have) if have else {}
+        drift = bool(have and have.fields.get("disk_drift"))
+        if there == wanted and not drift:
+            return []
+        steps = [Step(self.name, "configure", change.id, Phase.configure, {"spec": wanted, "drift": drift})]
+        if drift or not there or _for_systemd(want.name, there) != _for_systemd(want.name, wanted):
+            steps = [SETTLE, *steps, RELOAD]
+        return steps
+
+    def _up(self, change: Change, want: Resource) -> list[Step]:
+        return [Step(self.name, "start", change.id, Phase.start), self._ready(change, want)]
+
+    def _ready(self, change: Change, want: Resource, *, again: bool = False) -> Step:
+        probes = tables(want.fields.get("probes"))
+        args: dict[str, Json] = {
+            "start_timeout": want.fields.get("start_timeout"),
+            "probes": len(probes),
+            "probe_time": sum(integer(probe.get("timeout"), 60) for probe in probes),
+        }
+        if again:
+            args["again"] = True
+        return Step(self.name, "ready", change.id, Phase.ready, args)
+
+    def observe(self, system: System) -> list[Resource]:
+        return observe(system)
+
+
+def _for_systemd(name: str, fields: Mapping[str, Json]) -> tuple[str, str] | None:
+    try:
+        return render_unit(name, fields), render_limits(fields)
+    except KeyError:
+        return None  # a spec of another version, or half of one

@@ -1,0 +1,156 @@
+"""Changing a container while it runs: the difference of two configuration layers, written into its root.
+
+The overlay under a running root cannot get another lower layer, so what differs is written on top; at its next
+start the container finds the same in its new layer. Undoing is the same with the layers exchanged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from eyas.core import paths
+from eyas.core.errors import Failed
+from eyas.core.system import Entry, System
+from eyas.core.words import Fields, Impact, Json, Step
+from eyas.kind.common import Deed, integer, table
+from eyas.kind.container.compare import compare_files, notices, unit_of, wanted_unit
+from eyas.kind.container.disk import name_of
+from eyas.kind.container.observe import started_from
+from eyas.kind.container.power import state_of
+from eyas.kind.container.text import id_base, words
+
+MANAGER = ("/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
+NOWHERE = "/dev/null"
+
+
+@dataclass
+class Edit:
+    """What has to be done in a running container, from one layer to another."""
+
+    put: list[Entry] = field(default_factory=list)
+    drop: list[str] = field(default_factory=list)
+    stop: set[str] = field(default_factory=set)  # before their files go
+    restart: set[str] = field(default_factory=set)
+    reload: set[str] = field(default_factory=set)
+    start: set[str] = field(default_factory=set)
+    manager: bool = False  # systemd inside has to read unit files again
+
+
+def edit_of(system: System, old: Fields, new: Fields) -> Edit:
+    """Compare two layers by their manifests, and read from disk what has to be written."""
+    edit = Edit()
+    before, after = table(old.get("files")), table(new.get("files"))
+    for change in compare_files(after, before):
+        path = change.field.removeprefix("files.")
+        was, now = table(before.get(path)), table(after.get(path))
+        edit.manager |= path.startswith(MANAGER)
+        entry = _entry(system, str(new["layer"]), path, now) if now else system.containers.find(str(new["tree"]), path)
+        if entry is None:
+            edit.drop.append(path)
+        else:
+            edit.put.append(entry)
+        _note_units(edit, path, was, now, entry)
+    edit.restart -= edit.stop
+    edit.start -= edit.stop | edit.restart
+    edit.reload -= edit.stop | edit.restart | edit.start
+    return edit
+
+
+def _note_units(edit: Edit, path: str, was: Mapping[str, Json], now: Mapping[str, Json], entry: Entry | None) -> None:
+    """Which units must notice that one path changed."""
+    unit = unit_of(path)
+    own_file = unit and path.endswith((f"/{unit}", f"/{unit.replace('@*.', '@.')}"))
+    if own_file and (entry is None or entry.target == NOWHERE):
+        edit.stop.add(unit)  # its file is gone, or it is masked
+        return
+    some = now or was
+    edit.restart |= set(words(some.get("restart")))
+    edit.reload |= set(words(some.get("reload")))
+    impact, noticed = notices(path, some)
+    if impact is Impact.restart_unit and noticed:
+        edit.restart.add(noticed)
+    enabled = wanted_unit(path)
+    if enabled and not was and entry is not None:
+        edit.start.add(enabled)
+
+
+def _entry(system: System, layer: str, path: str, row: Mapping[str, Json]) -> Entry:
+    where = f"{paths.layer(layer)}/root{path}"
+    kind = str(row["type"])
+    data = system.files.read(where) if kind == "file" else b""
+    target = system.files.readlink(where) if kind == "link" else ""
+    if data is None or target is None:
+        raise Failed(f"cannot change {path} in the container: {where} is missing", "eyas apply makes the layer again")
+    mode = integer(row.get("mode"), 0o755 if kind == "dir" else 0o644)
+    return Entry(path, kind, mode, integer(row.get("uid")), integer(row.get("gid")), data, target)
+
+
+def perform(system: System, name: str, old: Fields, new: Fields) -> None:
+    """Bring a running container from one spec to another, without a restart of it."""
+    edit = edit_of(system, old, new)
+    if edit.stop:
+        system.units.stop(sorted(edit.stop), machine=name)
+    if edit.put or edit.drop:
+        system.containers.edit(name, id_base(new), edit.put, edit.drop)
+    if edit.manager:
+        system.units.daemon_reload(machine=name)
+    noticing = sorted(edit.restart | edit.start)
+    if noticing:
+        # Several edits in a row must not meet the start limit of a unit that did nothing wrong.
+        system.units.reset_failed(noticing, machine=name)
+    system.units.try_restart(sorted(edit.restart), machine=name)
+    system.units.reload(sorted(edit.reload), machine=name)
+    system.units.start(sorted(edit.start), machine=name)
+    _well(system, name, sorted(edit.restart | edit.reload | edit.start))
+
+
+def _well(system: System, name: str, units: list[str]) -> None:
+    """A unit that fails right after its restart fails the step."""
+    if not units:
+        return
+    for unit in system.units.show(units, machine=name).values():
+        if unit.active == "failed" or unit.sub == "auto-restart":
+            raise Failed(
+                f"cannot restart {unit.name} in {name}: it failed ({unit.result})",
+                f"look at: journalctl -M {name} -u {unit.name} -n 30",
+            )
+
+
+def write_print(system: System, name: str, spec: Fields) -> None:
+    """Note what is in effect now. The start that it belongs to stays."""
+    known = table(json.loads(system.files.read(paths.print_of(name)) or b"{}"))
+    note = {"invocation": known.get("invocation"), "spec": dict(spec)}
+    system.files.write(paths.print_of(name), json.dumps(note).encode())
+    system.files.write(started_from(name), system.files.read(paths.unit(name)) or b"")
+
+
+def _look(system: System, step: Step, _folder: str) -> Json:
+    return {"invocation": state_of(system, name_of(step)).invocation}
+
+
+def _live(system: System, step: Step, saved: Json) -> None:
+    name = name_of(step)
+    if not _same_start(system, name, saved):
+        return  # it was started anew in between, from the new files
+    old, new = table(step.args["old"]), table(step.args["new"])
+    perform(system, name, old, new)
+    write_print(system, name, new)
+
+
+def _unlive(system: System, step: Step, saved: Json, boot: bool) -> None:
+    name = name_of(step)
+    if boot or not _same_start(system, name, saved):
+        return
+    old, new = table(step.args["old"]), table(step.args["new"])
+    perform(system, name, new, old)
+    write_print(system, name, old)
+
+
+def _same_start(system: System, name: str, saved: Json) -> bool:
+    state = state_of(system, name)
+    return state.running and state.invocation == table(saved)["invocation"]
+
+
+live = Deed(_live, _look, _unlive)
