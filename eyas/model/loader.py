@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ def load(path: Path) -> Loaded:
     Raises DefinitionError with all findings: errors of the language, exceptions, refused values; when there are any,
     also what ``check`` finds in the rest.
     """
-    file = (path / FILE if path.is_dir() else path).absolute()
+    file = Path(os.path.abspath(path / FILE if path.is_dir() else path))  # noqa: PTH100  (without "..", links kept)
     directory = file.parent
     if not file.is_file():
         raise DefinitionError([_missing(file)])

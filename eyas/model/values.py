@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def several(value: object) -> object:
         return refuse("it takes a list", f"write [{value!r}]")
     if isinstance(value, Mapping):
         return refuse("it takes a list, not a mapping")
-    if hasattr(value, "__iter__"):
+    if isinstance(value, Iterable) and not isinstance(value, BaseModel):  # a model would give its fields
         return tuple(value)
     return refuse("it takes a list", "write [...] around it")
 

@@ -58,4 +58,6 @@ def named(value: object) -> str:
         return f"the class {value.__name__}"
     if isinstance(name, str):
         return f'{type(value).__name__}("{name}")'
+    if hasattr(type(value), "model_fields"):
+        return f"a {type(value).__name__}"
     return f"{text} ({type(value).__name__})"

@@ -35,6 +35,17 @@ def test_a_directory_or_its_file(tmp_path: Path) -> None:
         assert [Path(name).name for name, _ in loaded.sources] == ["fleet.py"]
 
 
+def test_a_way_with_detours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    write(tmp_path / "one", "import team\nweb = Container(team.NAME, '10.0.5.10', base)\n")
+    (tmp_path / "one" / "team.py").write_text("NAME = 'web'\n")
+    monkeypatch.chdir(tmp_path / "two")
+    loaded = load(Path("../one"))
+    assert [Path(name).name for name, _ in loaded.sources] == ["fleet.py", "team.py"]
+    assert loaded.fleet.hosts[0].origin == "fleet.py:5"
+
+
 def test_no_file(tmp_path: Path) -> None:
     (finding,) = findings(tmp_path)
     assert "there is no such file" in finding.message
