@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
+import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +78,8 @@ class AptRoot:
     suite: str
     archive: Archive = field(default_factory=machine_archive)
     arch: str = field(default_factory=machine_arch)
+    _known: dict[str, list[str]] | None = None
+    _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def prepare(self) -> None:
         """Makes the folders and settings; cheap, and safe to repeat."""
@@ -87,11 +91,12 @@ class AptRoot:
         settings = SETTINGS.format(root=self.path, arch=self.arch, acquire=acquire)
         write_whole(self.path / "apt.conf", settings)
         write_whole(self.path / "etc/sources.list", "\n".join(self.archive.lines(self.suite)) + "\n")
-        self._given([], {})
+        write_whole(self.path / "status", "")
 
     def refresh(self) -> None:
         """Fetches the lists anew; raises Failed when the archive cannot be reached."""
         self.prepare()
+        self._known = None
         try:
             self._apt(["apt-get", "update", "-q", "--error-on=any"], timeout=600)
         except CommandFailed as error:
@@ -109,22 +114,33 @@ class AptRoot:
     ) -> list[Deb]:
         """The packages that ``request`` adds to ``below`` (which count as installed), without Recommends.
 
-        ``prefer`` names versions to take where they are still to be had (those locked before). Raises UnknownPackage
-        and Unsolvable.
+        ``prefer`` names versions to take where they are still to be had (those locked before). Several may run at
+        the same time. Raises UnknownPackage and Unsolvable.
         """
         names = list(request)
-        for wanted in ([prefer] if prefer else []) + [{}]:
-            self._given(below, wanted)
-            result = self._apt(["apt-get", "install", "-s", "-qq", *names], timeout=120, check=False)
-            if result.code == 0:
-                break
-        else:
-            self._refused(result)
+        with tempfile.TemporaryDirectory(prefix="solve-", dir=self.path) as name:
+            given = Path(name)
+            (given / "status").write_text("\n".join(self._installed(below)))
+            pins = given / "preferences"
+            argv = [
+                "apt-get", "install", "-s", "-qq",
+                # The cache of this status file is of no use to others, so it stays in memory.
+                "-o", f"Dir::State::status={given}/status", "-o", "Dir::Cache::pkgcache=",
+                "-o", f"Dir::Etc::preferences={pins}", *names,
+            ]  # fmt: skip
+            for wanted in ([prefer] if prefer else []) + [{}]:
+                pins.write_text(
+                    "\n".join(f"Package: {n}\nPin: version {v}\nPin-Priority: 1001\n" for n, v in wanted.items())
+                )
+                result = self._apt(argv, timeout=120, check=False)
+                if result.code == 0:
+                    break
+            else:
+                self._refused(result)
         # apt calls it an installation, too, when it takes the file of an installed version for another one.
         have = {(deb.name, deb.version) for deb in below}
         pairs = [(m["name"].partition(":")[0], m["version"]) for m in INSTALL.finditer(result.text)]
-        found = {name: version for name, version in pairs if (name, version) not in have}
-        return self._describe(found)
+        return self._describe({name: version for name, version in pairs if (name, version) not in have})
 
     def _refused(self, result: Result) -> None:
         missing = NOT_FOUND.search(result.error)
@@ -137,62 +153,64 @@ class AptRoot:
 
     def near(self, name: str) -> list[str]:
         """Known names that look like ``name``, best first."""
-        known = self._apt(["apt-cache", "pkgnames", name[:1]]).text.split()
+        known = [other for other in self._index() if other[:1] == name[:1]]
         return difflib.get_close_matches(name, known, n=2, cutoff=0.75)
 
     def _describe(self, versions: Mapping[str, str]) -> list[Deb]:
         """Looks up file and digest of exact versions."""
-        if not versions:
-            return []
-        words = [f"{name}={version}" for name, version in versions.items()]
-        text = self._apt(["apt-cache", "show", *words], timeout=120).text
-        found: dict[str, Deb] = {}
-        for stanza in stanzas(text):
-            name, version = stanza["Package"], stanza["Version"]
-            if versions.get(name) != version or name in found or "Filename" not in stanza:
-                continue
-            found[name] = Deb(
-                name,
-                version,
-                stanza["Architecture"],
-                stanza["SHA256"],
-                int(stanza["Size"]),
-                stanza["Filename"],
-                self._archive_of(stanza["Filename"]),
+        found = []
+        for name, version in sorted(versions.items()):
+            stanza = self._stanza(name, version)
+            if stanza is None:
+                raise Failed(f"cannot find the file of {name} {version} in the package lists")
+            found.append(
+                Deb(
+                    name,
+                    version,
+                    stanza["Architecture"],
+                    stanza["SHA256"],
+                    int(stanza["Size"]),
+                    stanza["Filename"],
+                    self._archive_of(stanza["Filename"]),
+                )
             )
-        lost = sorted(versions.keys() - found.keys())
-        if lost:
-            raise Failed(f"cannot find the files of {', '.join(lost)} in the package lists")
-        return sorted(found.values())
+        return found
+
+    def _stanza(self, name: str, version: str) -> dict[str, str] | None:
+        for text in self._index().get(name, ()):
+            for stanza in stanzas(text):
+                if stanza["Version"] == version:
+                    return stanza
+        return None
+
+    def _index(self) -> Mapping[str, list[str]]:
+        """Stanzas of all lists by name, not taken apart: asking apt for them costs seconds."""
+        with self._reading:
+            if self._known is None:
+                self._known = {}
+                for path in sorted((self.path / "lists").glob("*_Packages")):
+                    for block in path.read_text().split("\n\n"):
+                        if block.startswith("Package: "):
+                            self._known.setdefault(block[9 : block.index("\n")], []).append(block)
+            return self._known
 
     def _archive_of(self, filename: str) -> str:
         """The security archive of Debian keeps its files under pool/updates."""
         return "security" if filename.startswith("pool/updates/") and self.archive.security else "main"
 
-    def _given(self, below: Sequence[Deb], prefer: Mapping[str, str]) -> None:
-        """Writes what counts as installed, and which versions are preferred."""
-        write_whole(self.path / "status", "\n".join(self._installed(below)))
-        pins = (f"Package: {n}\nPin: version {v}\nPin-Priority: 1001\n" for n, v in sorted(prefer.items()))
-        write_whole(self.path / "etc/preferences", "\n".join(pins))
-
     def _installed(self, below: Sequence[Deb]) -> Iterator[str]:
         """Stanzas of a dpkg status file: the control fields of each package from the lists or from its .deb."""
-        if not below:
-            return
-        exact = {(deb.name, deb.version): deb for deb in below}
-        words = [f"{deb.name}={deb.version}" for deb in below]
-        text = self._apt(["apt-cache", "show", *words], timeout=120, check=False).text
-        for stanza in stanzas(text):
-            if exact.pop((stanza["Package"], stanza["Version"]), None):
-                yield _status(stanza)
-        for deb in exact.values():  # locked, but no longer in the archive: its control file has the same fields
-            file = self.path.parent.parent / "debs" / f"{deb.sha256}.deb"
-            if not file.exists():
-                raise Failed(
-                    f"cannot add packages to {deb.name} {deb.version}: it left the archive and is not in the cache",
-                    "run eyas update to move to the current versions",
-                )
-            yield _status(next(stanzas(run(["dpkg-deb", "-f", str(file)]).text)))
+        for deb in below:
+            stanza = self._stanza(deb.name, deb.version)
+            if stanza is None:  # it left the archive, but its control file has the same fields
+                file = self.path.parent.parent / "debs" / f"{deb.sha256}.deb"
+                if not file.exists():
+                    raise Failed(
+                        f"cannot add packages to {deb.name} {deb.version}: it left the archive and is not in the cache",
+                        "run eyas update to move to the current versions",
+                    )
+                stanza = next(stanzas(run(["dpkg-deb", "-f", str(file)]).text))
+            yield _status(stanza)
 
     def _apt(self, argv: Sequence[str], timeout: float = 60, check: bool = True) -> Result:
         return run(argv, timeout=timeout, check=check, env={"APT_CONFIG": str(self.path / "apt.conf")})

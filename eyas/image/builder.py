@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +23,11 @@ from eyas.image import store
 from eyas.image.chroot import Work
 from eyas.image.disk import remove_tree, write_whole
 from eyas.image.fetch import Debs, FetchFailed
-from eyas.image.known import gather, installed
+from eyas.image.known import View, gather, installed
 from eyas.image.lock import Lock
 from eyas.image.recipe import Recipe
 from eyas.image.stages import Stage, stages
-from eyas.image.tree import lay_over, normalise
+from eyas.image.tree import lay_over, normalise, only_adds
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,15 @@ def _alone(state: Path) -> Iterator[Path]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         for left in folder.iterdir():
             remove_tree(left)
+        store.ensure_store(state)
+        store.heal(state)
+        store.unsettled(state)
+        mask = os.umask(0o022)  # an image must not depend on the caller's
         try:
             yield folder
+            store.settle(state)
         finally:
+            os.umask(mask)
             for left in folder.iterdir():
                 remove_tree(left)
 
@@ -119,6 +126,7 @@ class _Builder:
         self.jobs = jobs
         self.tell = listener
         self.store = store.ensure_store(state)
+        self.checking_out = threading.Lock()
         self.debs = Debs(cache, listener)
         self.users: dict[str, list[Recipe]] = {}  # stage key -> images that need it
 
@@ -172,13 +180,11 @@ class _Builder:
             try:
                 self.debs.wait(stage.debs)
                 self.tell(Event("build", self._name(stage), f"building {self._label(stage)}"))
-                tree = self._make(stage, folder)
+                self._make(stage, folder)
             except FetchFailed as error:
                 raise self._blame(stage, error, error.deb.name) from None
             except EyasError as error:
                 raise self._blame(stage, error) from None
-            normalise(tree)
-            self._record(stage, tree)
         except OSError as error:
             raise Failed(
                 f"cannot build image {self._name(stage)}: {error.strerror or error} ({error.filename})",
@@ -187,20 +193,27 @@ class _Builder:
         finally:
             remove_tree(folder)
 
-    def _make(self, stage: Stage, folder: Path) -> Path:
+    def _make(self, stage: Stage, folder: Path) -> None:
+        """Builds a stage in its folder and stores it."""
+
         def on_line(line: str) -> None:
             self.tell(Event("build", self._name(stage), line, level="debug"))
 
-        work = Work(folder)
-        if stage.kind == "base":
+        if stage.parent:
+            work = Work(folder, self._below(stage.parent))
+            self._change(stage, work, on_line)
+            normalise(work.upper)
+            self._store_over(stage, work)
+        elif stage.kind == "base":
             from eyas.image.debian import build_base
 
-            return build_base(stage, self.debs, folder, on_line)
-        if stage.kind == "tarball":
+            self._store_whole(stage, build_base(stage, self.debs, folder, on_line))
+        else:
             from eyas.image.tarball import unpack
 
-            return unpack(stage, folder)
-        store.checkout(self.store, store.PREFIX + stage.parent, work.lower)
+            self._store_whole(stage, unpack(stage, folder))
+
+    def _change(self, stage: Stage, work: Work, on_line: Callable[[str], None]) -> None:
         if stage.kind == "debs":
             from eyas.image.debian import install_debs
 
@@ -213,14 +226,36 @@ class _Builder:
             from eyas.image.pip import install_pip
 
             install_pip(stage, self.cache, work, on_line)
-        lay_over(work.upper, work.lower)
-        return work.lower
 
-    def _record(self, stage: Stage, tree: Path) -> None:
-        """Facts first, then the commit, then the record that refers to both: a record means that all is there."""
-        known = gather(tree)
-        versions = installed(tree)
-        commit = store.commit_tree(self.store, tree, store.PREFIX + stage.key)
+    def _below(self, parent: str) -> Path:
+        """A checkout of the stage below, made by the first who needs it and shared by all, for reading."""
+        with self.checking_out:
+            tree = self.folder / f"{parent[:16]}.tree"
+            if not tree.exists():
+                store.checkout(self.store, store.PREFIX + parent, tree)
+            return tree
+
+    def _store_whole(self, stage: Stage, tree: Path) -> None:
+        normalise(tree)
+        view = View(tree)
+        self._record(stage, gather(view), installed(view), f"dir={tree}")
+
+    def _store_over(self, stage: Stage, work: Work) -> None:
+        """Stores the tree below with the changes: as they are when they only add, else by hand in a checkout."""
+        if only_adds(work.upper, work.lower):
+            view = View(work.upper, work.lower)
+            below = f"ref={store.PREFIX}{stage.parent}"
+            self._record(stage, gather(view), installed(view), below, f"dir={work.upper}")
+            return
+        tree = work.path / "tree"
+        store.checkout(self.store, store.PREFIX + stage.parent, tree)
+        lay_over(work.upper, tree)
+        view = View(tree)
+        self._record(stage, gather(view), installed(view), f"dir={tree}")
+
+    def _record(self, stage: Stage, known: dict[str, Any], versions: dict[str, str], *parts: str) -> None:
+        """The commit, the facts, then the record that refers to both: a record means that all is there."""
+        commit = store.commit(self.store, store.PREFIX + stage.key, *parts)
         folder = self.state / "builds"
         write_whole(folder / f"{stage.key}.facts.json", json.dumps(known, sort_keys=True, separators=(",", ":")))
         record = {"key": stage.key, "commit": commit, "packages": versions, "os": known["os"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,11 +31,11 @@ ISOLATED: tuple[str, ...] = (
 
 
 class Work:
-    """The folders of one overlay: ``lower`` is a checkout, ``upper`` gets what is changed."""
+    """The folders of one overlay: ``lower`` is a checkout, which many may share; ``upper`` gets what is changed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lower: Path) -> None:
         self.path = path
-        self.lower = path / "lower"
+        self.lower = lower
         self.upper = path / "upper"
         self.files = path / "files"
         for folder in (path, self.upper, path / "work", path / "root", self.files):
@@ -45,5 +46,14 @@ class Work:
         self, argv: Sequence[str], on_line: Callable[[str], None] = lambda _line: None, timeout: float = 3600
     ) -> Result:
         """Runs a command with the overlay as its root; raises CommandFailed."""
-        words = [*ISOLATED, "sh", str(SCRIPT), str(self.path), str(self.files), *argv]
+        words = [*ISOLATED, "sh", str(SCRIPT), str(self.lower), str(self.path), *argv]
         return stream(words, on_line, timeout=timeout, env=ENVIRONMENT)
+
+    def adopt_folders(self) -> None:
+        """Gives folders that were made in ``upper`` by hand the owner and mode of those that they lie over."""
+        for name, folders, _files in os.walk(self.upper):
+            for folder in (Path(name, each) for each in folders):
+                below = self.lower / folder.relative_to(self.upper)
+                info = below.stat() if below.is_dir() else None
+                os.chown(folder, info.st_uid if info else 0, info.st_gid if info else 0)
+                folder.chmod(info.st_mode & 0o7777 if info else 0o755)

@@ -37,7 +37,8 @@ DENY_STARTS = "#!/bin/sh\n# No service starts while an image is built.\nexit 101
 
 def build_base(stage: Stage, debs: Debs, folder: Path, on_line: OnLine) -> Path:
     """Runs mmdebstrap on exactly the locked packages and returns the tree."""
-    repository, tree = folder / "repository", folder / "lower"
+    folder.mkdir()
+    repository, tree = folder / "repository", folder / "tree"
     write_repository(repository, stage.debs, debs)
     names = ",".join(deb.name for deb in stage.debs)
     argv = [
@@ -84,25 +85,12 @@ def install_debs(stage: Stage, debs: Debs, work: Work, on_line: OnLine) -> None:
         if not (work.lower / path).exists():
             write_whole(work.upper / path, content)
     write_whole(work.upper / "usr/sbin/policy-rc.d", DENY_STARTS, 0o755)
-    _natural_folders(work, [*PRESEED, "usr/sbin/policy-rc.d"])
+    work.adopt_folders()
     work.run(["apt-get", "install", *APT_OPTIONS, *names], on_line)
     if not any(deb.name == "postgresql-common" for deb in stage.debs):
         for path in PRESEED:
             (work.upper / path).unlink(missing_ok=True)
             _drop_empty(work, Path(path).parent)
-
-
-def _natural_folders(work: Work, paths: Iterable[str]) -> None:
-    """Folders that we made in upper hide the mode of the ones below: give them the same."""
-    for path in paths:
-        for parent in Path(path).parents:
-            below, above = work.lower / parent, work.upper / parent
-            if below.is_dir():
-                info = below.stat()
-                os.chown(above, info.st_uid, info.st_gid)
-                above.chmod(info.st_mode & 0o7777)
-            else:
-                above.chmod(0o755)
 
 
 def _drop_empty(work: Work, folder: Path) -> None:

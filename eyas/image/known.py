@@ -11,7 +11,32 @@ SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".aut
 LINKS = "etc/systemd/system"
 
 
-def gather(tree: Path) -> dict[str, Any]:
+class View:
+    """A tree that may still be in two parts: what changed, and what it lies over (nothing deleted in between)."""
+
+    def __init__(self, *roots: Path) -> None:
+        self.roots = roots
+
+    def find(self, name: str) -> Path:
+        """The file or link of that name that one would see."""
+        for root in self.roots:
+            if (root / name).exists() or (root / name).is_symlink():
+                return root / name
+        return self.roots[-1] / name
+
+    def listing(self, name: str) -> list[Path]:
+        """What is in a folder, sorted by name."""
+        found: dict[str, Path] = {}
+        for root in reversed(self.roots):
+            folder = root / name
+            found.update((path.name, path) for path in (folder.iterdir() if folder.is_dir() else ()))
+        return [path for _, path in sorted(found.items())]
+
+    def text(self, name: str) -> str:
+        return _text(self.find(name))
+
+
+def gather(tree: View) -> dict[str, Any]:
     """Facts of a tree, as JSON:
 
     - ``passwd``, ``group``, ``shadow``, ``gshadow``: texts of these files in etc ('' where there is none)
@@ -24,7 +49,7 @@ def gather(tree: Path) -> dict[str, Any]:
     """
     units, where, also = _units(tree)
     return {
-        **{name: _text(tree / "etc" / name) for name in ACCOUNTS},
+        **{name: tree.text(f"etc/{name}") for name in ACCOUNTS},
         "units": units,
         "unit_files": where,
         "also": also,
@@ -34,10 +59,10 @@ def gather(tree: Path) -> dict[str, Any]:
     }
 
 
-def os_release(tree: Path) -> dict[str, str]:
+def os_release(tree: View) -> dict[str, str]:
     found = {}
     for name in ("etc/os-release", "usr/lib/os-release"):
-        path = tree / name
+        path = tree.find(name)
         if path.is_file() and not path.is_symlink():
             for line in path.read_text().splitlines():
                 key, sign, value = line.partition("=")
@@ -46,11 +71,11 @@ def os_release(tree: Path) -> dict[str, str]:
     return found
 
 
-def installed(tree: Path) -> dict[str, str]:
+def installed(tree: View) -> dict[str, str]:
     """Versions of what dpkg counts as installed."""
     found: dict[str, str] = {}
     name = state = ""
-    for line in _text(tree / "var/lib/dpkg/status").splitlines():
+    for line in tree.text("var/lib/dpkg/status").splitlines():
         key, _, value = line.partition(": ")
         if key == "Package":
             name = value
@@ -61,13 +86,12 @@ def installed(tree: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _units(tree: Path) -> tuple[dict[str, list[str]], dict[str, str], dict[str, list[str]]]:
+def _units(tree: View) -> tuple[dict[str, list[str]], dict[str, str], dict[str, list[str]]]:
     units: dict[str, list[str]] = {}
     where: dict[str, str] = {}
     also: dict[str, list[str]] = {}
     for folder in UNIT_FOLDERS:
-        base = tree / folder
-        for path in sorted(base.iterdir()) if base.is_dir() else []:
+        for path in tree.listing(folder):
             if path.is_symlink() or not path.is_file() or path.suffix not in SUFFIXES:
                 continue
             install = parse_install(_text(path))
@@ -110,23 +134,21 @@ def install_links(unit: str, install: dict[str, list[str]]) -> list[str]:
     return sorted(set(links))
 
 
-def _enabled(tree: Path) -> set[str]:
+def _enabled(tree: View) -> set[str]:
     """Names of links in .wants, .requires, .upholds, and targets of aliases."""
-    base = tree / LINKS
     found: set[str] = set()
-    for path in base.iterdir() if base.is_dir() else []:
+    for path in tree.listing(LINKS):
         if path.is_symlink():
-            target = Path(path.readlink()).name
+            target = path.readlink().name
             if target != "null":
                 found.add(target)
         elif path.suffix in (".wants", ".requires", ".upholds") and path.is_dir():
-            found.update(link.name for link in path.iterdir())
+            found.update(link.name for link in tree.listing(f"{LINKS}/{path.name}"))
     return found
 
 
-def _masked(tree: Path) -> set[str]:
-    base = tree / LINKS
-    links = (path for path in base.iterdir() if path.is_symlink()) if base.is_dir() else ()
+def _masked(tree: View) -> set[str]:
+    links = (path for path in tree.listing(LINKS) if path.is_symlink())
     return {path.name for path in links if str(path.readlink()) == "/dev/null"}
 
 

@@ -97,12 +97,13 @@ def _allows(names: Sequence[str] | str | None, ours: str) -> bool:
 
 
 def install_npm(stage: Stage, cache: Path, work: Work, on_line: Callable[[str], None]) -> None:
-    """Unpacks the locked packages into ``work.lower``, in files of their own."""
+    """Unpacks the locked packages into ``work.upper``."""
     fetch(stage.files, cache / "npm", on_line)
     for file in stage.files:
-        _unpack(cached(cache / "npm", file), file, work.lower / HOME / file.path)
+        _unpack(cached(cache / "npm", file), file, work.upper / HOME / file.path)
     for text in stage.request:
-        _link_programs(work.lower, split_requirement(text)[0])
+        _link_programs(work.upper, split_requirement(text)[0])
+    work.adopt_folders()
 
 
 def cached(folder: Path, file: Fetched) -> Path:

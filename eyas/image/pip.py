@@ -61,14 +61,15 @@ def resolve_pip(recipe: Recipe, cache: Path, python: Deb | None) -> list[Fetched
 
 
 def install_pip(stage: Stage, cache: Path, work: Work, on_line: Callable[[str], None]) -> None:
-    """Unpacks the locked wheels into ``work.lower``, in files of their own."""
+    """Unpacks the locked wheels into ``work.upper``."""
     folders = sorted((work.lower / "usr/lib").glob("python3.[0-9]*"))
     if not folders:
         raise Failed("cannot install Python packages: the image has no python3", 'add "python3" to its packages')
     version = folders[-1].name.removeprefix("python")
     fetch(stage.files, cache, version, on_line)
     for file in stage.files:
-        _unpack(_wheel(cache, file), file, work.lower, version)
+        _unpack(_wheel(cache, file), file, work.upper, version)
+    work.adopt_folders()
 
 
 def python_version(python: Deb) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,13 +40,28 @@ class _Resolver:
         self.cache = cache
         self.tell = listener
         self.roots: dict[str, AptRoot] = {}
+        self.writing = threading.Lock()
 
-    def add(self, recipes: Iterable[Recipe]) -> Lock:
+    def add(self, recipes: Sequence[Recipe]) -> Lock:
+        """Layer by layer from the ground up, those of equal height at the same time."""
+        debian = [recipe for recipe in recipes if recipe.kind == "debian"]
+        with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="resolve") as pool:
+            for height in range(max((len(layer_names(recipe)) for recipe in debian), default=0)):
+                list(pool.map(lambda pair: self._layer(*pair), self._missing_layers(debian, height)))
         for recipe in recipes:
-            self.tell(Event("resolve", recipe.name, "choosing versions"))
             locked = self._tarball(recipe) if recipe.kind == "tarball" else self._debian(recipe)
             self.lock = replace(self.lock, images={**self.lock.images, recipe.name: locked})
         return self.lock
+
+    def _missing_layers(self, recipes: Iterable[Recipe], height: int) -> list[tuple[Recipe, int]]:
+        """One recipe for each layer of this height that is not locked."""
+        wanted: dict[str, tuple[Recipe, int]] = {}
+        for recipe in recipes:
+            names = layer_names(recipe)
+            if height < len(names) and names[height] not in self.lock.layers:
+                self._root(recipe.suite)
+                wanted.setdefault(names[height], (recipe, height))
+        return list(wanted.values())
 
     def _tarball(self, recipe: Recipe) -> Locked:
         extra = sorted({*recipe.packages, *recipe.npm, *recipe.pip})
@@ -57,13 +75,7 @@ class _Resolver:
 
     def _debian(self, recipe: Recipe) -> Locked:
         names = layer_names(recipe)
-        below: dict[str, Deb] = {}
-        parent = ""
-        for name, request in zip(names, recipe.requests(), strict=True):
-            if name not in self.lock.layers:
-                self._layer(recipe, name, parent, request, list(below.values()))
-            below.update((deb.name, deb) for deb in self.lock.debs(name))
-            parent = name
+        below = {deb.name: deb for name in names for deb in self.lock.debs(name)}
         old = self.lock.images.get(recipe.name, Locked())
         locked = Locked(layers=names)
         if recipe.npm:
@@ -81,12 +93,14 @@ class _Resolver:
             locked = replace(locked, pip_request=request, pip=tuple(files))
         return locked
 
-    def _layer(self, recipe: Recipe, name: str, parent: str, request: tuple[str, ...], below: list[Deb]) -> None:
+    def _layer(self, recipe: Recipe, height: int) -> None:
+        names, request = layer_names(recipe), recipe.requests()[height]
+        self.tell(Event("resolve", recipe.name, f"choosing versions of {len(request)} packages"))
         apt = self._root(recipe.suite)
-        words = [ESSENTIAL, *request] if not parent else request
+        below = {deb.name: deb for name in names[:height] for deb in self.lock.debs(name)}
         prefer = {deb.name: deb.version for deb in self.lock.packages.values()}
         try:
-            debs = apt.solve(words, below, prefer)
+            debs = apt.solve(request if height else [ESSENTIAL, *request], list(below.values()), prefer)
         except UnknownPackage as error:
             raise Failed(
                 f"cannot build image {recipe.name}: {recipe.suite} has no package {error.package}"
@@ -95,9 +109,11 @@ class _Resolver:
             ) from None
         except Unsolvable as error:
             raise Failed(f"cannot build image {recipe.name}: {error.message}{_where(recipe, *request)}") from None
-        layer = Layer(parent, recipe.suite, request, tuple(deb.id for deb in debs))
-        packages: Mapping[str, Deb] = {**self.lock.packages, **{deb.id: deb for deb in debs}}
-        self.lock = replace(self.lock, arch=apt.arch, layers={**self.lock.layers, name: layer}, packages=packages)
+        layer = Layer(names[height - 1] if height else "", recipe.suite, request, tuple(deb.id for deb in debs))
+        with self.writing:
+            packages: Mapping[str, Deb] = {**self.lock.packages, **{deb.id: deb for deb in debs}}
+            layers = {**self.lock.layers, names[height]: layer}
+            self.lock = replace(self.lock, arch=apt.arch, layers=layers, packages=packages)
 
     def _root(self, suite: str) -> AptRoot:
         """The lists of a suite, fetched once per resolve: what an archive holds changes without notice."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from eyas.core.errors import Failed
 from eyas.host.command import CommandFailed, run
+from eyas.image.disk import write_whole
 
 PREFIX = "eyas/"
 EPOCH = "@1"  # commits carry no real time, so that equal content is an equal commit
@@ -35,11 +36,15 @@ def checkout(store: Path, commit: str, target: Path) -> None:
     run(["ostree", "checkout", f"--repo={store}", "-H", commit, str(target)], timeout=600)
 
 
-def commit_tree(store: Path, tree: Path, ref: str) -> str:
-    """Commits a folder that may consist of hard links into the store; equal folders give equal commits."""
+def commit(store: Path, ref: str, *parts: str) -> str:
+    """Commits parts, each laid over the ones before: ``dir=PATH`` or ``ref=REF``. Equal parts give equal commits.
+
+    Folders given are used up. Nothing is synced here; see `settle`.
+    """
     argv = [
         "ostree", "commit", f"--repo={store}", f"--branch={ref}", "--parent=none", f"--timestamp={EPOCH}",
-        "--subject=", "--body=", "--link-checkout-speedup", f"--tree=dir={tree}",
+        "--subject=", "--body=", "--link-checkout-speedup", "--consume", "--fsync=no",
+        *(f"--tree={part}" for part in parts),
     ]  # fmt: skip
     try:
         return run(argv, timeout=900).text.strip()
@@ -49,6 +54,52 @@ def commit_tree(store: Path, tree: Path, ref: str) -> str:
                 f"cannot store an image in {store}: the disk is full", "free some space there; the store is sound"
             ) from None
         raise
+
+
+def unsettled(state: Path) -> None:
+    """Notes, before a build, that the store has content which a power cut could lose (see `settle`)."""
+    write_whole(state / "unsettled", _boot())
+
+
+def settle(state: Path) -> None:
+    """Brings all to the disk at once, which is much cheaper than file by file, and takes the note away."""
+    run(["sync", "--file-system", str(store_path(state))], timeout=900)
+    (state / "unsettled").unlink(missing_ok=True)
+
+
+def heal(state: Path) -> None:
+    """Where the machine went down in the middle of a build, removes from the store what did not reach the disk.
+
+    A build that was only killed needs none of it: what it wrote is in memory, and complete.
+    """
+    try:
+        boot = (state / "unsettled").read_text()
+    except OSError:
+        return
+    if boot == _boot():
+        return
+    store = store_path(state)
+    run(["ostree", "fsck", f"--repo={store}", "--all", "--delete", "--quiet"], timeout=1800, check=False)
+    for key, commit in refs(state).items():
+        if len(commit) != 64 or (store / f"state/{commit}.commitpartial").exists() or not _has(store, commit):
+            forget(state, key)
+    run(["ostree", "prune", f"--repo={store}", "--refs-only"], timeout=900)
+    settle(state)
+
+
+def forget(state: Path, key: str) -> None:
+    """Removes the ref of a key and its records; the next build of the key starts anew."""
+    for record in (state / "builds").glob(f"{key}.*"):
+        record.unlink()
+    (store_path(state) / "refs/heads" / PREFIX / key).unlink(missing_ok=True)
+
+
+def _has(store: Path, commit: str) -> bool:
+    return (store / f"objects/{commit[:2]}/{commit[2:]}.commit").exists()
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text()
 
 
 def rev(store: Path, ref: str) -> str:
@@ -74,9 +125,7 @@ def gc(state: Path, keep: Iterable[str]) -> list[str]:
     wanted = set(keep)
     gone = [key for key in refs(state) if key not in wanted]
     for key in gone:
-        for record in (state / "builds").glob(f"{key}.*"):
-            record.unlink()
-        run(["ostree", "refs", f"--repo={store}", "--delete", PREFIX + key])
+        forget(state, key)
     if gone:
         run(["ostree", "prune", f"--repo={store}", "--refs-only"], timeout=900)
     return gone

@@ -18,8 +18,8 @@ def unpack(stage: Stage, folder: Path) -> Path:
     Raises Failed when the file is not the locked one, or holds no root file system.
     """
     path = Path(stage.tarball)
-    tree = folder / "lower"
-    tree.mkdir(mode=0o755)
+    tree = folder / "tree"
+    tree.mkdir(mode=0o755, parents=True)
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -38,7 +38,7 @@ def unpack(stage: Stage, folder: Path) -> Path:
     if not (tree / "usr").is_dir() or not any((tree / name).exists() for name in ("etc", "usr/lib")):
         names = ", ".join(sorted(entry.name for entry in tree.iterdir())[:4]) or "nothing"
         raise Failed(f"cannot use {path} as a root: it has no usr and etc at its top, but {names}")
-    for name in ("dev", "proc", "run", "sys", "tmp"):
+    for name in ("dev", "etc", "proc", "run", "sys", "tmp"):
         (tree / name).mkdir(exist_ok=True)
     (tree / "tmp").chmod(0o1777)
     return tree

@@ -54,7 +54,7 @@ def lay_over(upper: Path, tree: Path) -> None:
     for entry in sorted(os.scandir(upper), key=lambda e: e.name):
         target = tree / entry.name
         info = entry.stat(follow_symlinks=False)
-        if stat.S_ISCHR(info.st_mode) and info.st_rdev == 0:
+        if _is_whiteout(info):
             _remove(target)
         elif entry.is_dir(follow_symlinks=False):
             opaque = _attribute(entry.path, OVERLAY_ATTRIBUTES + "opaque") == b"y"
@@ -73,20 +73,41 @@ def lay_over(upper: Path, tree: Path) -> None:
             Path(entry.path).replace(target)
 
 
+def only_adds(upper: Path, lower: Path) -> bool:
+    """Whether an upper folder adds and replaces files, and deletes nothing of the lower tree. Then it is stripped of
+    the overlay's attributes, and can be laid over its lower tree by any program."""
+    folders: list[str] = []
+    for folder, names, files in os.walk(upper):
+        folders += [os.path.join(folder, name) for name in names]  # noqa: PTH118 (thousands of them)
+        if any(_is_whiteout(os.lstat(os.path.join(folder, name))) for name in files):  # noqa: PTH118
+            return False
+    for folder in folders:  # every new folder is opaque; it matters only where it hides one
+        if _attribute(folder, OVERLAY_ATTRIBUTES + "opaque") == b"y":
+            below = lower / Path(folder).relative_to(upper)
+            if below.exists() or below.is_symlink():
+                return False
+    for path in [*(Path(folder) for folder in folders), *walk(upper), upper]:
+        _strip(os.fspath(path))
+    return True
+
+
 def normalise(tree: Path) -> None:
-    """Removes from a finished tree all that differs from one build to the next. What has times only in its inode
-    is left alone, since the store keeps no times."""
+    """Removes from a finished tree all that differs from one build to the next; also from an upper folder whose lower
+    tree is normal already. What has times only in its inode is left alone, since the store keeps no times."""
     for name in EMPTIED:
         _empty(tree / name, keep_folders=name in KEEP_FOLDERS)
     for pattern in REMOVED:
         for path in tree.glob(pattern):
             _remove(path)
-    _drop_dangling(tree / "etc/ssl/certs")
+    for path in (tree / "etc/ssl/certs").glob("*.[0-9]"):
+        if path.is_symlink() and path.readlink().name == "ssl-cert-snakeoil.pem":
+            path.unlink()
+    (tree / "etc").mkdir(exist_ok=True)
     _replace(tree / "etc/machine-id", b"", 0o444)
     for path in walk(tree):
         if path.name.endswith(".pyc"):
             _freeze_bytecode(path)
-        elif _is_special(path):
+        elif _is_special(path) and not _is_whiteout(path.lstat()):
             path.unlink()
 
 
@@ -134,19 +155,12 @@ def _empty(folder: Path, keep_folders: bool) -> None:
             Path(entry.path).unlink()
 
 
-def _drop_dangling(folder: Path) -> None:
-    """Links by hash to a certificate that is gone."""
-    for path in list(folder.iterdir()) if _is_dir(folder) else []:
-        if path.is_symlink() and not path.readlink().is_absolute() and not path.exists():
-            path.unlink()
-
-
 def _drop_whiteouts(folder: Path) -> None:
     for root, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             path = Path(root, name)
             info = path.lstat()
-            if stat.S_ISCHR(info.st_mode) and info.st_rdev == 0:
+            if _is_whiteout(info):
                 path.unlink()
             else:
                 _strip(os.fspath(path))
@@ -175,6 +189,10 @@ def _attribute(path: str, name: str) -> bytes:
     with contextlib.suppress(OSError):
         return os.getxattr(path, name, follow_symlinks=False)
     return b""
+
+
+def _is_whiteout(info: os.stat_result) -> bool:
+    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
 
 
 def _is_dir(path: Path) -> bool:
