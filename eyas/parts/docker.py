@@ -67,9 +67,9 @@ Restart=on-failure
 RestartSec=2
 TimeoutStartSec=120
 ExecStartPre={LIB}/docker-publish {name}
-ExecStart=/usr/bin/docker run --rm --name={name} --publish={port}:80{binds}{more} \\
+ExecStart=/usr/bin/docker run --rm --name={name} --stop-signal=KILL --publish={port}:80{binds}{more} \\
     eyas/{name}:current /bin/busybox httpd -f -p 80 -h /www
-ExecStartPost={LIB}/docker-wait {name} {port}
+ExecStartPost={LIB}/docker-wait {port}
 ExecStop=/usr/bin/docker stop --time=3 {name}
 
 [Install]

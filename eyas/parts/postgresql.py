@@ -63,6 +63,8 @@ def postgresql(
         files={
             f"{etc}/postgresql.conf": conf,
             f"{etc}/pg_hba.conf": File(hba_text(wanted, hba), reload=(cluster,)),
+            f"{etc}/pg_ident.conf": File(HEADER, reload=(cluster,)),
+            f"{etc}/start.conf": "auto\n",
             "/etc/eyas/postgresql/databases.sql": File(
                 databases_sql(wanted), restart=("eyas-postgresql-databases.service",)
             ),

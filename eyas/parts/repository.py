@@ -31,6 +31,7 @@ server {{
     server_name _;
     root {root};
     access_log off;
+    add_header X-Served-By $hostname;
 
     location / {{
         autoindex on;
@@ -39,6 +40,7 @@ server {{
     }}
     # what says which packages there are is asked for anew; the packages themselves never change
     location ~* \\.(db|sig|files|gz|xz)$ {{
+        add_header X-Served-By $hostname;
         add_header Cache-Control "no-cache";
     }}
 }}

@@ -42,7 +42,7 @@ openssl x509 -req -in "$new/request.pem" -CA "$ca/ca.crt" -CAkey "$ca/ca.key" -s
     -days 397 -extfile "$new/extensions" -out "$new/cert.pem" 2>/dev/null
 cat "$new/cert.pem" "$ca/ca.crt" >"$new/fullchain.pem"
 echo "$wanted" >"$new/made-for"
-sync
+sync "$new/key.pem" "$new/fullchain.pem" "$new/made-for" "$new"
 ln -sfn "$(basename "$new")" "$front/current.new"
 mv -T "$front/current.new" "$current"
 for old in "$front"/made.*; do

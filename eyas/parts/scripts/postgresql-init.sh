@@ -22,5 +22,5 @@ fi
 rm -rf "$data.new"
 runuser -u postgres -- "/usr/lib/postgresql/$version/bin/initdb" --pgdata="$data.new" --auth-local=peer \
     --auth-host=reject --encoding=UTF8 --locale=C.UTF-8 --data-checksums --no-instructions >/dev/null
-sync
 mv -T "$data.new" "$data"
+sync "$base/$version"
