@@ -39,16 +39,24 @@ import sys
 
 class Brief:
     """Stands for inspect while dataclasses is imported: writing the signatures of our classes into docstrings that
-    nobody reads on a host, and importing what can, takes a quarter of the start."""
+    nobody reads on a host, and importing what can, takes a quarter of the start. What another release of Python asks
+    of it besides is had from the real one."""
 
     signature = staticmethod(lambda *_args, **_more: "")
     unwrap = staticmethod(lambda function, **_more: function)
+    get_annotations = staticmethod(lambda cls, **_more: cls.__dict__.get("__annotations__", {}))
+
+    def __getattr__(self, name):
+        sys.modules.pop("inspect", None)
+        import inspect
+
+        return getattr(inspect, name)
 
 
-sys.modules["inspect"] = Brief
+sys.modules["inspect"] = Brief()
 import dataclasses
 
-del sys.modules["inspect"]  # whoever imports it later gets the real one
+sys.modules.pop("inspect", None)  # whoever imports it later gets the real one
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from eyas.remote.agent.__main__ import main
