@@ -97,7 +97,7 @@ class RealNetwork:
 
     def wait(self, link: str, timeout: float = 10) -> None:
         end = time.monotonic() + timeout
-        while not os.path.exists(f"/sys/class/net/{link}"):
+        while not _is_link(link):
             if time.monotonic() > end:
                 raise Failed(
                     f"cannot find the network link {link}: systemd-networkd has not made it in {timeout:g} s",
@@ -106,5 +106,11 @@ class RealNetwork:
             time.sleep(0.02)
 
     def delete(self, link: str) -> None:
-        if os.path.exists(f"/sys/class/net/{link}"):
+        if _is_link(link):
             run(["ip", "link", "delete", link])
+
+
+def _is_link(name: str) -> bool:
+    """Whether there is a network link of this name. /proc/sys/net is always that of our own network namespace; /sys may
+    be of the one that it was mounted in, as in a host that runs in a namespace."""
+    return os.path.exists(f"/proc/sys/net/ipv4/conf/{name}")
