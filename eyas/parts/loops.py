@@ -7,9 +7,8 @@ from eyas.parts.common import LIB, script
 
 
 def loops(*, directory: str = "/var/tmp") -> System:  # noqa: S108
-    """The tools for images of disks, and ``loop-check.service``, which proves at every start that a loop device can be
-    attached and written through. ``directory``: where its image is made. Needs the grant ``loop``, which this part
-    asks for. A file system on it cannot be mounted in a user namespace; ``mke2fs -d`` and ``mksquashfs`` need no mount.
+    """The tools for images of disks, and ``loop-check.service``, which proves at every start that an image file can be
+    attached and mounted. ``directory``: where its image is made. Needs the grant ``loop``, which this part asks for.
     """
     unit = "loop-check.service"
     text = f"""\

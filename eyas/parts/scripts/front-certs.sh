@@ -16,7 +16,7 @@ chmod 0755 "$dir" "$ca"
 
 if [ ! -s "$ca/ca.crt" ] || [ ! -s "$ca/ca.key" ]; then
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
-        -subj "/CN=private authority of $(hostname)" -addext "basicConstraints=critical,CA:TRUE" \
+        -subj "/CN=private authority of $(cat /etc/hostname)" -addext "basicConstraints=critical,CA:TRUE" \
         -addext "keyUsage=critical,keyCertSign,cRLSign" -keyout "$ca/ca.key.new" -out "$ca/ca.crt.new" 2>/dev/null
     mv "$ca/ca.key.new" "$ca/ca.key"
     mv "$ca/ca.crt.new" "$ca/ca.crt"
