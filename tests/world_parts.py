@@ -118,7 +118,12 @@ class WorldStore:
 class WorldKernel:
     def __init__(self, fuse: Fuse) -> None:
         self.fuse = fuse
-        self.values = {"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0", "vm.swappiness": "60"}
+        self.values = {
+            "net.ipv4.ip_forward": "0",
+            "net.ipv6.conf.all.forwarding": "0",
+            "vm.swappiness": "60",
+            "fs.inotify.max_user_instances": "128",
+        }
 
     def get(self, key: str) -> str | None:
         return self.values.get(key)
@@ -168,8 +173,8 @@ class WorldKeys:
         files = self.world.files
         files.parents(f"{folder}/x")
         files.nodes[folder] = Node("dir", 0o700)
-        path = f"{folder}/ssh_host_ed25519_key"
-        files.nodes.setdefault(path, Node("file", 0o600, data=new_id().encode()))
+        for kind in ("ed25519", "rsa"):
+            files.nodes.setdefault(f"{folder}/ssh_host_{kind}_key", Node("file", 0o600, data=new_id().encode()))
 
 
 class WorldNetwork:

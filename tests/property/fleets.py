@@ -1,0 +1,104 @@
+"""Fleets to draw: small, but with everything that a plan can be about; an edit is a second fleet of the same names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from eyas.core.words import Resource
+from eyas.model import Bind, Bridge, Container, File, Forward, Host, Image, Limits, Root, Unit, Uplink, User, merged
+from eyas.render import desired
+
+NAMES = ("a", "b", "c", "d")
+COMMITS = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("plain", "fat")}
+FACTS = {
+    "passwd": "root:x:0:0:root:/root:/bin/bash\n",
+    "group": "root:x:0:\nshadow:x:42:\nsudo:x:27:\n",
+    "shadow": "root:*:1:0:99999:7:::\n",
+    "gshadow": "root:*::\nshadow:*::\nsudo:*::\n",
+    "units": {},
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    commit: str
+    packages: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A built image, as rendering wants it."""
+
+    built: Built
+    facts: Mapping[str, Any]
+    packages: Sequence[str] = ()
+
+
+def resources(host: Host) -> dict[str, Resource]:
+    """What the host should hold, with the programs and units of eyas itself."""
+    from eyas.cli.evaluate import support
+
+    scripts, units = support()
+    systems = {c.name: merged(c) for c in host.containers}
+    images = {c.name: Ready(Built(COMMITS[c.image.name], {}), FACTS) for c in host.containers}
+    return desired(host, systems, images, scripts, units)
+
+
+def some(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+@st.composite
+def units(draw: st.DrawFn, name: str) -> dict[str, Unit]:
+    program = draw(some("", "x", "y"))
+    text = f"[Service]\nExecStart=/bin/{program}\n[Install]\nWantedBy=multi-user.target\n"
+    return {name: Unit(text)} if program else {}
+
+
+@st.composite
+def containers(draw: st.DrawFn, name: str, before: Sequence[str]) -> Container:
+    number = 10 + NAMES.index(name)
+    files = {path: draw(some("one", "two")) for path in draw(st.sets(some("/etc/x.conf", "/etc/y/z.conf")))}
+    if draw(st.booleans()):
+        files["/etc/app.conf"] = File(draw(some("1", "2")), reload=["app.service"])
+    data = draw(some(None, f"/data/{name}", "/data/shared"))
+    edge = draw(some("after", "needs", "restart_with"))
+    others = draw(st.sets(some(*before))) if before else set()
+    return Container(
+        name,
+        f"10.0.5.{draw(some(number, number + 20))}",
+        Image.debian(packages=["bash"], name=draw(some(*COMMITS))),
+        files=files,
+        units=draw(units("app.service")),
+        users=[User("ann", 1001)] if draw(st.booleans()) else [],
+        limits=Limits(memory=draw(some(None, "1G", "2G"))),
+        root=Root(size=draw(some("1G", "2G"))),
+        binds=[Bind(data, persistent=True)] if data else [],
+        forwards=[Forward(8000 + number)] if draw(st.booleans()) else [],
+        stop_timeout=draw(some(10, 20)),
+        autostart=draw(some(True, True, True, False)),
+        after=sorted(others) if edge == "after" else (),
+        needs=sorted(others) if edge == "needs" else (),
+        restart_with=sorted(others) if edge == "restart_with" else (),
+    )
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> Host:
+    chosen = sorted(draw(st.sets(some(*NAMES), max_size=3))) if NAMES else []
+    return Host(
+        "h",
+        Uplink("eth0", "203.0.113.2/24"),
+        Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
+        [draw(containers(name, chosen[:index])) for index, name in enumerate(chosen)],
+        sysctls={"vm.swappiness": draw(some(10, 20))} if draw(st.booleans()) else {},
+        packages=sorted(draw(st.sets(some("curl", "less")))),
+        files={"/etc/motd": draw(some("hello", "bye"))} if draw(st.booleans()) else {},
+        users=[User("bob", 1002, groups=["sudo"], keys=["ssh-ed25519 AAAA bob"])] if draw(st.booleans()) else [],
+        units=draw(units("own.service")),
+    )
