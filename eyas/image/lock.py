@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from eyas.core.errors import Failed
-from eyas.core.words import digest
 from eyas.image.recipe import Recipe
 
 FORMAT = 1
@@ -107,9 +106,20 @@ class Lock:
             return False
         if recipe.kind == "tarball":
             return bool(locked.tarball)
-        if locked.tarball or locked.layers != layer_names(recipe):
+        if locked.tarball or not self._stands_on(recipe, locked.layers):
             return False
         return locked.npm_request == tuple(sorted(recipe.npm)) and locked.pip_request == tuple(sorted(recipe.pip))
+
+    def _stands_on(self, recipe: Recipe, names: tuple[str, ...]) -> bool:
+        """Whether these layers bring what the recipe asks for and no more, in whatever cut."""
+        layers = [self.layers[name] for name in names]
+        asked = sorted(name for request in recipe.requests() for name in request)
+        return (
+            bool(layers)
+            and all(layer.suite == recipe.suite for layer in layers)
+            and layers[0].request == recipe.requests()[0]
+            and sorted(name for layer in layers for name in layer.request) == asked
+        )
 
     def pruned(self, images: Iterable[str] | None = None) -> Lock:
         """Without layers and packages that no image needs (and without images that are not among the given)."""
@@ -118,20 +128,6 @@ class Lock:
         layers = {n: layer for n, layer in self.layers.items() if n in used}
         debs = {name for layer in layers.values() for name in layer.packages}
         return replace(self, images=keep, layers=layers, packages={n: p for n, p in self.packages.items() if n in debs})
-
-
-def layer_names(recipe: Recipe) -> tuple[str, ...]:
-    """Names of a recipe's layers, base first: the suite, then a digest of what was asked for on the way up.
-
-    They depend on the recipe alone, never on other images, so that adding one container rebuilds no other.
-    """
-    if recipe.kind != "debian":
-        return ()
-    requests = recipe.requests()
-    names = [recipe.suite]
-    for depth in range(1, len(requests)):
-        names.append(f"{recipe.suite}-{digest([list(r) for r in requests[1 : depth + 1]])[:12]}")
-    return tuple(names)
 
 
 def read(path: Path) -> Lock:

@@ -13,7 +13,8 @@ from pathlib import Path
 from eyas.core.errors import Failed
 from eyas.core.events import Event, Listener, silent
 from eyas.image.apt import ESSENTIAL, AptRoot, UnknownPackage, Unsolvable
-from eyas.image.lock import Deb, Layer, Lock, Locked, layer_names
+from eyas.image.layering import Cut, cut, layer_names
+from eyas.image.lock import Deb, Layer, Lock, Locked
 from eyas.image.recipe import Recipe
 
 
@@ -40,28 +41,33 @@ class _Resolver:
         self.cache = cache
         self.tell = listener
         self.roots: dict[str, AptRoot] = {}
+        self.cuts: dict[str, Cut] = {}
         self.writing = threading.Lock()
 
     def add(self, recipes: Sequence[Recipe]) -> Lock:
         """Layer by layer from the ground up, those of equal height at the same time."""
         debian = [recipe for recipe in recipes if recipe.kind == "debian"]
+        self.cuts = cut(debian, self.lock)
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="resolve") as pool:
-            for height in range(max((len(layer_names(recipe)) for recipe in debian), default=0)):
+            for height in range(max((len(each) for each in self.cuts.values()), default=0)):
                 list(pool.map(lambda pair: self._layer(*pair), self._missing_layers(debian, height)))
         for recipe in recipes:
             locked = self._tarball(recipe) if recipe.kind == "tarball" else self._debian(recipe)
             self.lock = replace(self.lock, images={**self.lock.images, recipe.name: locked})
         return self.lock
 
+    def _names(self, recipe: Recipe) -> tuple[str, ...]:
+        return layer_names(recipe.suite, self.cuts[recipe.name])
+
     def _missing_layers(self, recipes: Iterable[Recipe], height: int) -> list[tuple[Recipe, int]]:
         """One recipe for each layer of this height that is not locked."""
-        wanted: dict[str, tuple[Recipe, int]] = {}
+        missing: dict[str, tuple[Recipe, int]] = {}
         for recipe in recipes:
-            names = layer_names(recipe)
+            names = self._names(recipe)
             if height < len(names) and names[height] not in self.lock.layers:
                 self._root(recipe.suite)
-                wanted.setdefault(names[height], (recipe, height))
-        return list(wanted.values())
+                missing.setdefault(names[height], (recipe, height))
+        return list(missing.values())
 
     def _tarball(self, recipe: Recipe) -> Locked:
         extra = sorted({*recipe.packages, *recipe.npm, *recipe.pip})
@@ -74,7 +80,7 @@ class _Resolver:
         return Locked(tarball=file_sha256(Path(recipe.tarball), recipe))
 
     def _debian(self, recipe: Recipe) -> Locked:
-        names = layer_names(recipe)
+        names = self._names(recipe)
         below = {deb.name: deb for name in names for deb in self.lock.debs(name)}
         old = self.lock.images.get(recipe.name, Locked())
         locked = Locked(layers=names)
@@ -94,7 +100,7 @@ class _Resolver:
         return locked
 
     def _layer(self, recipe: Recipe, height: int) -> None:
-        names, request = layer_names(recipe), recipe.requests()[height]
+        names, request = self._names(recipe), self.cuts[recipe.name][height]
         self.tell(Event("resolve", recipe.name, f"choosing versions of {len(request)} packages"))
         apt = self._root(recipe.suite)
         below = {deb.name: deb for name in names[:height] for deb in self.lock.debs(name)}

@@ -9,7 +9,7 @@ from eyas.core.words import Json, digest
 from eyas.image.lock import Deb, Fetched, Lock
 from eyas.image.recipe import Recipe
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised whenever the way of building changes what comes out; every image is then another one."""
 
 

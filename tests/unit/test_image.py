@@ -11,7 +11,8 @@ from eyas.core.errors import Failed
 from eyas.image import BASE_PACKAGES, Lock, Recipe, difference, key, read_lock, write_lock
 from eyas.image.apt import stanzas
 from eyas.image.known import View, gather, install_links, installed, parse_install
-from eyas.image.lock import Deb, Fetched, Layer, Locked, layer_names
+from eyas.image.layering import Cut, cut, layer_names
+from eyas.image.lock import Deb, Fetched, Layer, Locked
 from eyas.image.npm import locked_files, split_requirement
 from eyas.image.pip import launchers
 from eyas.image.sources import machine_archive, parse_deb822, parse_lines
@@ -30,7 +31,7 @@ def lock_for(*recipes: Recipe, **versions: str) -> Lock:
     packages: dict[str, Deb] = {}
     images: dict[str, Locked] = {}
     for recipe in recipes:
-        names = layer_names(recipe)
+        names = layer_names(recipe.suite, recipe.requests())
         for depth, (name, request) in enumerate(zip(names, recipe.requests(), strict=True)):
             debs = [deb(each, versions.get(each, "1")) for each in request]
             packages.update((each.id, each) for each in debs)
@@ -48,10 +49,54 @@ def test_what_the_base_has_is_not_asked_for_again() -> None:
     assert Recipe("a", packages=("apt", "dbus")).requests() == (tuple(sorted(BASE_PACKAGES)),)
 
 
-def test_images_that_share_packages_share_the_layer() -> None:
-    other = Recipe("db", packages=("postgresql", "curl"), shared=("curl",))
-    assert layer_names(WEB)[:2] == layer_names(other)[:2]
-    assert layer_names(WEB)[2] != layer_names(other)[2]
+def own(cuts: dict[str, Cut], name: str) -> Cut:
+    """An image's layers above the base and what it was declared to share."""
+    return tuple(request for request in cuts[name][1:] if request != ("curl",))
+
+
+def image(name: str, *packages: str) -> Recipe:
+    return Recipe(name, packages=packages, shared=("curl",))
+
+
+FLEET = [
+    image("web", "ssh", "sudo", "nginx"),
+    image("db", "ssh", "sudo", "postgresql"),
+    image("repo", "ssh", "sudo", "nginx", "rsync"),
+    image("files", "ssh", "sudo", "nginx", "samba"),
+    image("runner", "docker.io"),
+]
+
+
+def test_what_three_images_have_in_common_is_a_layer() -> None:
+    cuts = cut(FLEET, Lock())
+    assert own(cuts, "db") == (("ssh", "sudo"), ("postgresql",))
+    assert own(cuts, "web") == (("ssh", "sudo"), ("nginx",))
+    assert own(cuts, "repo") == (("ssh", "sudo"), ("nginx",), ("rsync",))
+    assert own(cuts, "runner") == (("docker.io",),)
+
+
+def test_what_two_images_have_in_common_is_not_worth_a_layer() -> None:
+    cuts = cut([image("a", "ssh", "nginx"), image("b", "ssh", "rsync")], Lock())
+    assert own(cuts, "a") == (("nginx", "ssh"),)
+
+
+def test_a_later_image_joins_the_layers_that_fit_and_moves_none() -> None:
+    lock = cut_lock(FLEET)
+    later = image("late", "ssh", "sudo", "nginx", "cowsay")
+    assert own(cut([later], lock), "late") == (("ssh", "sudo"), ("nginx",), ("cowsay",))
+    assert all(lock.holds(recipe) for recipe in FLEET)
+    assert not lock.holds(replace(FLEET[0], packages=("ssh", "nginx")))
+    assert not lock.holds(replace(FLEET[0], suite="sid"))
+
+
+def cut_lock(recipes: list[Recipe]) -> Lock:
+    """A lock with the layers of these recipes and no packages in them."""
+    images, layers = {}, {}
+    for name, each in cut(recipes, Lock()).items():
+        names = layer_names("trixie", each)
+        images[name] = Locked(names)
+        layers.update({n: Layer(p, "trixie", r, ()) for n, p, r in zip(names, ("", *names), each, strict=False)})
+    return Lock("amd64", images, layers)
 
 
 def test_a_lock_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
