@@ -6,9 +6,11 @@ folder is removed by the next one.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,6 +21,7 @@ from typing import Any
 
 from eyas.core.errors import EyasError, Failed
 from eyas.core.events import Event, Listener, silent
+from eyas.host.command import CommandFailed
 from eyas.image import store
 from eyas.image.chroot import Work
 from eyas.image.disk import remove_tree, write_whole
@@ -28,6 +31,9 @@ from eyas.image.lock import Lock
 from eyas.image.recipe import Recipe
 from eyas.image.stages import Stage, stages
 from eyas.image.tree import lay_over, normalise, only_adds
+
+ROOM = "free some space and run it again; the store is sound, and what is finished is kept"
+CULPRIT = re.compile(r"error processing (?:package|archive) (?P<name>\S+)")
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,7 @@ class _Builder:
         except OSError as error:
             raise Failed(
                 f"cannot build image {self._name(stage)}: {error.strerror or error} ({error.filename})",
-                "free some space and run it again; the store is sound" if error.errno == 28 else "",
+                ROOM if error.errno == errno.ENOSPC else "",
             ) from None
         finally:
             remove_tree(folder)
@@ -262,12 +268,18 @@ class _Builder:
         write_whole(folder / f"{stage.key}.json", json.dumps(record, sort_keys=True, separators=(",", ":")))
 
     def _blame(self, stage: Stage, error: EyasError, package: str = "") -> Failed:
-        """Says for whom a stage was built, and which line asked for the package."""
+        """Says for whom a stage was built, which package it was about, and which line asked for it."""
         recipe = self.users[stage.key][0]
-        origin = recipe.origins.get(package, "") if package else ""
-        if not origin:
-            lines = {recipe.origins[name] for name in stage.request if name in recipe.origins}
-            lines |= {recipe.origins[deb.name] for deb in stage.debs if deb.name in recipe.origins}
-            origin = ", ".join(sorted(lines))
-        where = f" (asked for at {origin})" if origin else ""
-        return Failed(f"cannot build image {recipe.name}{where}: {error.message}", error.hint)
+        said = error.result.error if isinstance(error, CommandFailed) else ""
+        if "No space left on device" in said:
+            return Failed(f"cannot build image {recipe.name}: the disk of {self.state} is full", ROOM)
+        culprit = CULPRIT.search(said)
+        if culprit:
+            package = culprit["name"].rpartition("/")[2].removesuffix(".deb").partition(":")[0]
+        origins = {recipe.origins[package]} if package in recipe.origins else set()
+        if not origins:  # it came as a dependency: of one of these
+            names = {*stage.request, *(deb.name for deb in stage.debs)}
+            origins = {recipe.origins[name] for name in names if name in recipe.origins}
+        where = f" (asked for at {', '.join(sorted(origins))})" if origins else ""
+        what = f"package {package}: " if culprit else ""
+        return Failed(f"cannot build image {recipe.name}{where}: {what}{error.message}", error.hint)

@@ -121,12 +121,19 @@ class _Resolver:
             layers = {**self.lock.layers, names[height]: layer}
             self.lock = replace(self.lock, arch=apt.arch, layers=layers, packages=packages)
 
+    def _asked(self, suite: str) -> set[str]:
+        """All that may be asked for or counted as installed."""
+        asked = {name for each in self.cuts.values() for request in each for name in request}
+        locked = (layer for layer in self.lock.layers.values() if layer.suite == suite)
+        return asked | {name.partition(" ")[0] for layer in locked for name in layer.packages}
+
     def _root(self, suite: str) -> AptRoot:
         """The lists of a suite, fetched once per resolve: what an archive holds changes without notice."""
         if suite not in self.roots:
             root = AptRoot(self.cache / "apt" / suite, suite)
             self.tell(Event("resolve", suite, "fetching package lists"))
             root.refresh()
+            root.narrow(self._asked(suite))
             self.roots[suite] = root
         return self.roots[suite]
 
