@@ -6,9 +6,10 @@ definitions do not load the machinery behind them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as in typing, whose import every start of eyas would pay for
 if TYPE_CHECKING:
+    from typing import Any
+
     from eyas.model import (
         Backend,
         Bind,

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
-from eyas.core.errors import DefinitionError, EyasError
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eyas.cli.read import Call
+    from eyas.core.errors import EyasError
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -21,9 +25,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(words)
-    except EyasError as error:
-        _say(*_error_lines(error))
-        return error.exit_code
     except KeyboardInterrupt:
         _say("eyas: interrupted")
         return INTERRUPTED
@@ -32,6 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except Exception as error:
+        from eyas.core.errors import EyasError
+
+        if isinstance(error, EyasError):
+            _say(*_error_lines(error))
+            return error.exit_code
         if os.environ.get("EYAS_TRACEBACK", "") not in ("", "0"):
             raise
         text = " ".join(str(error).split())[:300]
@@ -54,20 +60,23 @@ def _run(words: list[str]) -> int:
     return run_app(words, _dispatch)
 
 
-def _dispatch(call: object) -> int:
+def _dispatch(call: Call) -> int:
+    from eyas.cli.context import begin_early, context_of
+
+    context = context_of(call.globals)
+    if call.verb.looks:
+        begin_early(context)
     from importlib import import_module
 
-    from eyas.cli.context import context_of
-    from eyas.cli.read import Call
-
-    assert isinstance(call, Call)
     module = import_module(f"eyas.cli.{call.verb.module}")
-    code = module.run(context_of(call.globals), **call.values)
+    code = module.run(context, **call.values)
     sys.stdout.flush()  # here a reader that has gone is still caught
     return int(code or 0)
 
 
 def _error_lines(error: EyasError) -> list[str]:
+    from eyas.core.errors import DefinitionError
+
     lines = []
     if isinstance(error, DefinitionError):
         lines = [diagnostic.text() for diagnostic in error.diagnostics]

@@ -8,15 +8,18 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eyas.cli.complete import completer
 from eyas.cli.read import Call
-from eyas.cli.table import Argument, Option, Values, Verb
+from eyas.cli.table import Argument, Option, Verb
 from eyas.cli.verbs import GLOBALS, GROUPS, VERBS
 from eyas.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from eyas.cli.table import Values
 
 Handler = Callable[[Call], int]
 HELP = "Servers of systemd-nspawn containers from Python definitions; a change touches only what it concerns."

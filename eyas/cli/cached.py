@@ -2,7 +2,7 @@
 
     .eyas/cache/<host>.json           what the host should hold, without the contents of layers; see `eyas.model.cache`
     .eyas/cache/<host>.layers.json    the contents of its layers, read only when something has to be done
-    .eyas/cache/names.json            names of hosts and containers: for completion, and to know whom to ask first
+    .eyas/cache/names                 names of hosts and containers: for completion, and to know whom to ask first
 
 A file is used while everything that it was made from is as it was: the definitions and all they read, eyas.lock, the
 records of the builds, eyas itself. Standard library only.
@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eyas.cli.complete import CACHE, NAMES
+from eyas.cli.place import CACHE, NAMES, names_text
 from eyas.core.errors import Diagnostic
 from eyas.core.words import Json, Resource
 from eyas.model import cache
@@ -74,7 +74,7 @@ def complete(fleet: str, wanted: Wanted) -> Wanted | None:
     if all("entries" in r.fields for r in wanted.resources.values() if r.kind == "layer"):
         return wanted
     try:
-        with open(_layers(fleet, wanted.host), encoding="utf-8") as file:  # noqa: PTH123
+        with open(_layers(fleet, wanted.host), encoding="utf-8") as file:
             entries = json.load(file)
         resources = {
             id_: Resource(r.id, r.kind, r.owner, {**r.fields, "entries": entries[id_]}, r.origin)
@@ -93,7 +93,7 @@ def store(fleet: str, wanted: Wanted, dependencies: list[cache.Dependency]) -> N
         id_: r.fields["entries"] for id_, r in wanted.resources.items() if r.kind == "layer" and "entries" in r.fields
     }
     # The contents first: whoever finds the other file must find these.
-    if not _write(_layers(fleet, wanted.host), layers):
+    if not _write(_layers(fleet, wanted.host), json.dumps(layers)):
         return
     lean = wanted.without_entries()
     data = {
@@ -109,36 +109,35 @@ def store(fleet: str, wanted: Wanted, dependencies: list[cache.Dependency]) -> N
 
 def store_names(fleet: str, hosts: Mapping[str, list[str]]) -> None:
     """Note the names of hosts, each with its containers."""
-    containers = sorted({name for names in hosts.values() for name in names})
-    _write(os.path.join(fleet, CACHE, NAMES), {"hosts": sorted(hosts), "containers": containers})  # noqa: PTH118
+    _write(os.path.join(fleet, CACHE, NAMES), names_text(hosts))
 
 
 def forget(fleet: str, host: str) -> None:
     """Drop what was kept for a host."""
     for path in (_path(fleet, host), _layers(fleet, host)):
         try:
-            os.unlink(path)  # noqa: PTH108
+            os.unlink(path)
         except OSError:
             continue
 
 
 def _path(fleet: str, host: str) -> str:
-    return os.path.join(fleet, CACHE, f"{host}.json")  # noqa: PTH118
+    return os.path.join(fleet, CACHE, f"{host}.json")
 
 
 def _layers(fleet: str, host: str) -> str:
-    return os.path.join(fleet, CACHE, f"{host}.layers.json")  # noqa: PTH118
+    return os.path.join(fleet, CACHE, f"{host}.layers.json")
 
 
-def _write(path: str, value: object) -> bool:
+def _write(path: str, text: str) -> bool:
     """Write a file for its owner alone, whole or not at all: definitions can hold secrets."""
     temporary = f"{path}.{os.getpid()}"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123
-            json.dump(value, file)
-        os.replace(temporary, path)  # noqa: PTH105
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
     except OSError:
         return False
     return True

@@ -5,26 +5,12 @@ No definitions are loaded for it: a key press must not run code, nor wait for it
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from typing import Any
 
-from eyas.cli.context import find_fleet
+from eyas.cli.place import find_fleet, noted
 from eyas.core.errors import EyasError
-
-CACHE = ".eyas/cache"
-NAMES = "names.json"
-
-
-def noted(fleet: str) -> dict[str, list[str]]:
-    """Container and host names that the last evaluation of this fleet found; empty when there was none."""
-    try:
-        with open(os.path.join(fleet, CACHE, NAMES), encoding="utf-8") as file:  # noqa: PTH118, PTH123
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def completer(what: str) -> Callable[..., list[str]]:

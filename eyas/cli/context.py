@@ -4,29 +4,44 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TextIO
 
-from eyas.cli.table import Values
-from eyas.cli.view.text import NARROWEST, WIDEST, Paint
-from eyas.core.errors import Diagnostic, UsageError
-from eyas.core.words import Json
+from eyas.cli.place import CACHE, choose, find_fleet, noted
 
-DEFINITIONS = "fleet.py"
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    from eyas.cli.table import Values
+    from eyas.cli.view.text import Paint
+    from eyas.core.errors import Diagnostic
+    from eyas.core.words import Json
+    from eyas.remote.early import Started
 
 
-@dataclass(frozen=True)
 class Context:
-    """``directory`` is as the user gave it; `fleet` finds the fleet's own."""
+    """``directory`` is as the user gave it; `fleet` finds the fleet's own. ``early`` is an agent that was started
+    before anything else was known."""
 
-    directory: str | None = None
-    lab: bool = False
-    host: str | None = None
-    verbose: bool = False
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
-    input: TextIO = field(default_factory=lambda: sys.stdin)
+    def __init__(
+        self,
+        directory: str | None = None,
+        lab: bool = False,
+        host: str | None = None,
+        verbose: bool = False,
+        *,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        input: TextIO | None = None,
+    ) -> None:
+        self.directory = directory
+        self.lab = lab
+        self.host = host
+        self.verbose = verbose
+        self.out = out if out is not None else sys.stdout
+        self.err = err if err is not None else sys.stderr
+        self.input = input if input is not None else sys.stdin
+        self.early: Started | None = None
 
     def fleet(self, given: str | None = None) -> str:
         """The fleet directory, absolute; ``given`` goes before what the global options say. UsageError when there is
@@ -52,6 +67,8 @@ class Context:
 
     def width(self) -> int:
         """Columns for a table: those of the terminal, or plenty when nobody looks."""
+        from eyas.cli.view.text import NARROWEST, WIDEST
+
         if not is_terminal(self.out):
             return WIDEST
         try:
@@ -61,6 +78,8 @@ class Context:
 
     def paint(self) -> Paint:
         """Colours, when a person looks who has not asked for none (no-color.org)."""
+        from eyas.cli.view.text import Paint
+
         return Paint(is_terminal(self.out) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
 
     def interactive(self) -> bool:
@@ -84,25 +103,22 @@ def context_of(values: Values) -> Context:
     )
 
 
-def find_fleet(given: str | None) -> str:
-    """The directory of the definitions: the given one, or the nearest one upwards from here that has a fleet.py."""
-    start = os.path.abspath(given or ".")  # noqa: PTH100 (pathlib costs time at every start)
-    if given is not None:
-        if not os.path.isfile(os.path.join(start, DEFINITIONS)):  # noqa: PTH113, PTH118
-            raise UsageError(
-                f"cannot use {given}: it has no {DEFINITIONS}", "give a directory with a fleet's definitions"
-            )
-        return start
-    folder = start
-    while not os.path.isfile(os.path.join(folder, DEFINITIONS)):  # noqa: PTH113, PTH118
-        parent = os.path.dirname(folder)  # noqa: PTH120
-        if parent == folder:
-            raise UsageError(
-                f"cannot find {DEFINITIONS} in {start} or in a directory above it",
-                "change to the fleet's directory, or name it with -C DIR",
-            )
-        folder = parent
-    return folder
+def begin_early(context: Context) -> None:
+    """Start to look at the host before anything is imported, where a note says how; see `eyas.remote.early`. Whatever
+    is in the way will be said by whoever comes to it later."""
+    from eyas.remote.early import begin
+
+    try:
+        fleet = context.fleet()
+        host = choose(noted(fleet)["hosts"], context.host, context.lab)
+    except Exception:  # any: a wrong command line, no definitions
+        return
+    context.early = begin(early_note(fleet, host, context.lab))
+
+
+def early_note(fleet: str, host: str, lab: bool) -> str:
+    """The file that says how the agent of a host was started."""
+    return f"{fleet}/{CACHE}/agent-{'lab-' if lab else ''}{host}"
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -143,10 +143,11 @@ def _wanted(definitions: Definitions, host: Host, lock: image.Lock) -> Wanted:
 def support() -> tuple[dict[str, str], dict[str, str]]:
     """eyas's own small programs and boot units on a host, by name."""
     from eyas.apply.recover import RECOVER_UNIT, RECOVER_UNIT_NAME
-    from eyas.kind import programs
+    from eyas.kind import firewall
 
-    scripts, units = programs()
-    return scripts, {**units, RECOVER_UNIT_NAME: RECOVER_UNIT}
+    folder = Path(firewall.__file__).parent / "scripts"
+    scripts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sh"))}
+    return scripts, {firewall.UNIT_NAME: firewall.UNIT, RECOVER_UNIT_NAME: RECOVER_UNIT}
 
 
 def containers(definitions: Definitions) -> list[Container]:

@@ -67,7 +67,8 @@ def probe_lines(listing: str) -> Mapping[str, list[Json]]:
     found: dict[str, list[Json]] = {}
     for line in listing.splitlines():
         path, _, words = line.partition(":")
-        found.setdefault(path.rpartition("/")[2], []).append([*words.split("\t")][:3])
+        row: list[Json] = [*words.split("\t")]
+        found.setdefault(path.rpartition("/")[2], []).append(row[:3])
     return found
 
 

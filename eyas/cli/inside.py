@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from eyas.cli.complete import noted
 from eyas.cli.context import Context, is_terminal
-from eyas.cli.session import choose, transport
+from eyas.cli.place import choose, noted
+from eyas.cli.session import transport
 from eyas.core.errors import EyasError, UsageError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -18,19 +18,18 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 def host_of(context: Context, fleet: str) -> str:
     """The host, from what was noted; from the definitions where nothing was noted yet."""
-    names = noted(fleet).get("hosts", [])
     try:
-        return choose(names, context)
+        return choose(noted(fleet)["hosts"], context.host, context.lab)
     except EyasError:
         from eyas.cli.evaluate import read
 
-        return choose([host.name for host in read(fleet).fleet.hosts], context)
+        return choose([host.name for host in read(fleet).fleet.hosts], context.host, context.lab)
 
 
 def known(context: Context, name: str) -> str:
     """The fleet directory, when the name can be a container; UsageError with the nearest name otherwise."""
     fleet = context.fleet()
-    names = noted(fleet).get("containers", [])
+    names = noted(fleet)["containers"]
     if NAME.fullmatch(name) and (not names or name in names):
         return fleet
     import difflib

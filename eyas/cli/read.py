@@ -7,20 +7,22 @@ give None, and typer answers. A property test compares the two readings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from eyas.cli.table import Option, Value, Values, Verb
 from eyas.cli.verbs import BY_NAME, GLOBALS, GROUPS
 
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-@dataclass(frozen=True)
+    from eyas.cli.table import Option, Value, Values, Verb
+
+
 class Call:
-    """A command line that was understood."""
+    """A command line that was understood: the verb, the options that all share, and the verb's own."""
 
-    verb: Verb
-    globals: Values
-    values: Values
+    def __init__(self, verb: Verb, globals: Values, values: Values) -> None:
+        self.verb = verb
+        self.globals = globals
+        self.values = values
 
 
 def read(words: Sequence[str]) -> Call | None:

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eyas.cli import cached
 from eyas.cli.cached import Wanted
-from eyas.cli.complete import noted
-from eyas.cli.context import Context
+from eyas.cli.context import Context, early_note
+from eyas.cli.place import choose, noted
 from eyas.cli.progress import Late
 from eyas.core.errors import EyasError, Failed, UsageError
 from eyas.core.words import Plan
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from eyas.cli.evaluate import Definitions
     from eyas.core.events import Listener
+    from eyas.lab.machine import Machine
     from eyas.remote.transport import Connection, Observed, Observing, Transport
 
 
@@ -51,20 +51,46 @@ class Session:
     def host(self) -> str:
         """The host to act on. Asks the definitions when what was noted does not tell."""
         if not self._host:
-            names = noted(self.fleet).get("hosts", [])
             try:
-                self._host = choose(names, self.context)
+                self._host = self._chosen(noted(self.fleet)["hosts"])
             except UsageError:
-                self._host = choose([h.name for h in self.definitions.fleet.hosts], self.context)
+                self._host = self._chosen([host.name for host in self.definitions.fleet.hosts])
         return self._host
+
+    def _chosen(self, hosts: Sequence[str]) -> str:
+        return choose(hosts, self.context.host, self.context.lab)
 
     def connect(self) -> Connection:
         """The talk with the host; begun with a look at it, whose answer `observed` takes."""
         if self._observing is None:
-            from eyas.remote.transport import start_observe
+            from eyas.remote.transport import Connection, Observing
 
-            self._observing = start_observe(transport(self.context, self.fleet, self.host))
+            early, self.context.early = self.context.early, None
+            way = transport(self.context, self.fleet, self.host)
+            connection = Connection(way, early)
+            self._observing = Observing(connection, asked=early is not None)
+            if early is None:
+                self._note(way)
         return self._observing.connection
+
+    def _note(self, way: Transport) -> None:
+        """Note how the agent was started, so that the next command starts it before anything else."""
+        from eyas.host.command import environment
+        from eyas.remote import bundle, early, protocol
+
+        root = way.root
+        processes = [] if not self.context.lab else [lab_machine(self.fleet, self.host).leader()]
+        if root is None or None in processes:
+            return
+        early.note(
+            early_note(self.fleet, self.host, self.context.lab),
+            way.command(bundle.argv("serve")),
+            environment(),
+            protocol.frame({"v": protocol.VERSION, "do": "observe"}),
+            bundle.folders(),
+            [str(root / bundle.launcher().lstrip("/"))],
+            [pid for pid in processes if pid is not None],
+        )
 
     def talk(self) -> Connection:
         """A talk with the host for other things than looking at it; also while a run is open there."""
@@ -92,9 +118,9 @@ class Session:
 
     def _hang_up(self) -> None:
         if self._observing is not None:
-            self._observing.connection.close()
+            self._observing.connection.close(patient=False)
         if self._connection is not None:
-            self._connection.close()
+            self._connection.close(patient=False)
         self._observing = self._observed = self._connection = None
 
     # The definitions
@@ -116,8 +142,7 @@ class Session:
         if kept is not None:
             return kept
         chosen = self.host
-        names = [host.name for host in self.definitions.fleet.hosts]
-        self._host = choose(names, self.context)
+        self._host = self._chosen([host.name for host in self.definitions.fleet.hosts])
         if self._host != chosen:  # the host that was noted is no longer in the definitions
             self._hang_up()
         from eyas.cli.evaluate import evaluate
@@ -128,7 +153,7 @@ class Session:
         """Begin the look at the host before anything is evaluated, where it is known which host that is. An error
         waits: one in the definitions is more useful, and both would only confuse."""
         try:
-            self._host = choose(noted(self.fleet).get("hosts", []), self.context)
+            self._host = self._chosen(noted(self.fleet)["hosts"])
             self.connect()
         except EyasError:
             self._hang_up()
@@ -147,50 +172,15 @@ class Session:
 
     def planned(self, jobs: int = 0) -> tuple[Plan, Wanted]:
         """The plan for the host, and what it leads to (with the contents of layers when there is anything to do)."""
-        from eyas.plan import plan
-
         wanted = self.wanted(jobs)
+        from eyas.plan import plan  # imported while the host's end is at work
+
         actual = self.observed().resources
         made = plan(wanted.resources, actual, self.host)
         if made:
             wanted = self.complete(wanted)
             made = plan(wanted.resources, actual, self.host)
         return made, wanted
-
-
-def choose(hosts: Sequence[str], context: Context) -> str:
-    """Which of the fleet's hosts a command acts on. UsageError when that is not clear."""
-    known = ", ".join(hosts)
-    if context.host is not None:
-        if context.host not in hosts:
-            raise UsageError(f"cannot find the host {context.host} in the definitions", f"there are: {known}")
-        if not context.lab and not is_here(context.host):
-            raise UsageError(
-                f"cannot act on {context.host}: this machine is {machine()}",
-                "run eyas on that machine, or give --lab to act on the lab",
-            )
-        return context.host
-    if context.lab:
-        if len(hosts) == 1:
-            return hosts[0]
-        raise UsageError("cannot tell which host of the lab is meant", f"give --host NAME; there are: {known}")
-    for host in hosts:
-        if is_here(host):
-            return host
-    raise UsageError(
-        f"cannot tell which host of the definitions this machine is: it is called {machine()}, they are {known}",
-        "run eyas on a host of the fleet, or give --lab to act on the lab of this directory",
-    )
-
-
-def machine() -> str:
-    """The name of this machine."""
-    return os.uname().nodename
-
-
-def is_here(host: str) -> bool:
-    """Whether this machine is that host; a domain behind the name does not count."""
-    return host in (machine(), machine().partition(".")[0])
 
 
 def transport(context: Context, fleet: str, host: str) -> Transport:
@@ -204,15 +194,19 @@ def transport(context: Context, fleet: str, host: str) -> Transport:
     return Here()
 
 
+def lab_machine(fleet: str, host: str) -> Machine:
+    """A host of the lab of this fleet."""
+    from eyas.lab import find
+
+    return find(Path(fleet)).host(host)
+
+
 def lab_wire(fleet: str, host: str) -> Transport:
     """The way to a host of the lab of this fleet."""
-    from pathlib import Path
-
-    from eyas.lab import find
     from eyas.remote.transport import LabWire
 
-    machine = find(Path(fleet)).host(host)
-    return LabWire(host, tuple(machine.command([])), Path(machine.root))
+    machine = lab_machine(fleet, host)
+    return LabWire(host, tuple(machine.command([])), machine.root)
 
 
 def ship(wanted: Wanted, commits: Sequence[str], way: Transport, listener: Listener) -> None:

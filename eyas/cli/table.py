@@ -1,28 +1,42 @@
 """The rows that a command line is made of: options, arguments, verbs. One table serves all of it.
 
 From the rows of `eyas.cli.verbs` come the quick reading of a command line (`eyas.cli.read`), the typer application with
-help and completion (`eyas.cli.app`), and the lists in the manual page (`eyas.cli.manual`). Standard library only.
+help and completion (`eyas.cli.app`), and the lists in the manual page (`eyas.cli.manual`).
+
+Plain classes, and no import at all: this is read before the first thing that a command does, and the import of
+dataclasses alone takes as long as starting Python.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
-Value: TypeAlias = "bool | int | str | tuple[str, ...] | None"
-Values: TypeAlias = "dict[str, Value]"
+    Value: TypeAlias = bool | int | str | tuple[str, ...] | None
+    Values: TypeAlias = dict[str, Value]
 
 
-@dataclass(frozen=True)
 class Option:
-    """One option. ``metavar`` is the word for its value; without one it is a flag. ``number`` asks for an integer."""
+    """One option. ``metavar`` is the word for its value; without one it is a flag. ``number`` asks for an integer;
+    ``complete`` says what its value completes to: containers, hosts, folders."""
 
-    name: str
-    flags: tuple[str, ...]
-    help: str
-    metavar: str = ""
-    number: bool = False
-    complete: str = ""  # what its value completes to: containers, hosts, folders
+    def __init__(
+        self,
+        name: str,
+        flags: tuple[str, ...],
+        help: str,
+        metavar: str = "",
+        *,
+        number: bool = False,
+        complete: str = "",
+    ) -> None:
+        self.name = name
+        self.flags = flags
+        self.help = help
+        self.metavar = metavar
+        self.number = number
+        self.complete = complete
 
     @property
     def is_flag(self) -> bool:
@@ -33,16 +47,18 @@ class Option:
         return False if self.is_flag else None
 
 
-@dataclass(frozen=True)
 class Argument:
     """One argument. ``many`` takes all that are left, as a tuple."""
 
-    name: str
-    help: str
-    metavar: str = ""
-    required: bool = True
-    many: bool = False
-    complete: str = ""
+    def __init__(
+        self, name: str, help: str, metavar: str = "", *, required: bool = True, many: bool = False, complete: str = ""
+    ) -> None:
+        self.name = name
+        self.help = help
+        self.metavar = metavar
+        self.required = required
+        self.many = many
+        self.complete = complete
 
     @property
     def default(self) -> Value:
@@ -55,17 +71,29 @@ class Argument:
         return word if self.required else f"[{word}]"
 
 
-@dataclass(frozen=True)
 class Verb:
     """One command. ``module`` of `eyas.cli` has a function ``run(context, *, ...)`` with a parameter for each option
-    and argument here (a house test compares them)."""
+    and argument here (a house test compares them). One that ``looks`` needs an observation of the host in any case, so
+    that is begun before anything else."""
 
-    name: str
-    module: str
-    summary: str
-    text: str = ""
-    arguments: tuple[Argument, ...] = ()
-    options: tuple[Option, ...] = ()
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        summary: str,
+        text: str = "",
+        arguments: tuple[Argument, ...] = (),
+        options: tuple[Option, ...] = (),
+        *,
+        looks: bool = False,
+    ) -> None:
+        self.name = name
+        self.module = module
+        self.summary = summary
+        self.text = text
+        self.arguments = arguments
+        self.options = options
+        self.looks = looks
 
     @property
     def words(self) -> tuple[str, ...]:

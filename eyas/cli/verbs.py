@@ -70,6 +70,7 @@ VERBS = (
         "Show what apply would change, and who will notice.",
         "Compares what the definitions ask for with what the host has. Changes nothing on the host.",
         options=(JSON, EXIT_CODE),
+        looks=True,
     ),
     Verb(
         "apply",
@@ -78,6 +79,7 @@ VERBS = (
         "Shows the plan, asks when something restarts, applies it as journaled steps, and checks afterwards that "
         "nothing else was touched. What fails is undone.",
         options=(YES, JOBS, JSON),
+        looks=True,
     ),
     Verb(
         "status",
@@ -86,6 +88,7 @@ VERBS = (
         "Drift is what apply would mend. Works without an apply in between and changes nothing.",
         (CONTAINERS,),
         (JSON, EXIT_CODE),
+        looks=True,
     ),
     Verb(
         "history",

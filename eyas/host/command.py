@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TypeAlias
+from typing import IO, Protocol, TypeAlias
 
 from eyas.core.errors import Failed
 
@@ -208,7 +208,13 @@ def converse(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> su
     return _spawn(words, None, env, stdin=subprocess.PIPE, session=True)
 
 
-def ended(process: subprocess.Popen[bytes], timeout: float) -> int | None:
+class Ending(Protocol):
+    """What can be waited for: a process of ours."""
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+def ended(process: Ending, timeout: float) -> int | None:
     """The code that a process ended with, None when it still runs after ``timeout`` seconds."""
     try:
         return process.wait(timeout=timeout)
@@ -259,7 +265,7 @@ def _spawn(
         )
     except FileNotFoundError:
         result = Result(argv, 127, b"", b"", 0.0)
-        if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112 (pathlib costs 10 ms on the host)
+        if cwd is not None and not os.path.isdir(cwd):
             raise CommandFailed(f"cannot run {argv[0]}: no such directory: {cwd}", result) from None
         raise missing(result) from None
     except OSError as error:

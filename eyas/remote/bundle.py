@@ -84,6 +84,13 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(base, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
+def folders() -> list[str]:
+    """The folders of the package that the agent is made from: when no file in them changed, neither did the agent."""
+    package = Path(eyas.__file__).parent
+    roots = [package / part for part in (*PARTS, "remote")]
+    return sorted({base for root in roots for base, _, _ in os.walk(root) if not base.endswith("__pycache__")})
+
+
 @cache
 def digest() -> str:
     """What an agent of this version is called: the first 16 hex digits of a SHA-256 over paths and contents."""

@@ -36,11 +36,16 @@ class Foreign(errors.Failed):
     """What arrived is not a frame: something else writes to this stream (a login banner, a shell's message)."""
 
 
+def frame(message: Mapping[str, Json]) -> bytes:
+    """A message as the bytes that travel."""
+    body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    return len(body).to_bytes(4, "big") + body
+
+
 def send(stream: IO[bytes], message: Mapping[str, Json]) -> None:
     """Write one frame and flush. Raises Lost when the reader is gone."""
-    body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
     try:
-        stream.write(len(body).to_bytes(4, "big") + body)
+        stream.write(frame(message))
         stream.flush()
     except (BrokenPipeError, ConnectionResetError, ValueError) as error:
         raise Lost(f"cannot send to the other end: {error}") from error

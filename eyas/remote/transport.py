@@ -12,13 +12,12 @@ definitions meanwhile and collects the answer with `Observing.result`.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from eyas.apply.outcome import Outcome
 from eyas.core.errors import EyasError, Failed
@@ -26,6 +25,9 @@ from eyas.core.events import Listener, silent
 from eyas.core.words import Json, Plan, Resource, Resources
 from eyas.host import command
 from eyas.remote import bundle, protocol
+
+if TYPE_CHECKING:
+    from eyas.remote.early import Started
 
 PIPE = 1 << 20  # bytes; F_SETPIPE_SZ (fcntl(2)): an answer fits, so the agent ends although nobody reads yet
 PATIENCE = 10.0  # seconds for an agent to end when its stream is closed
@@ -89,17 +91,19 @@ class Observed:
 class Connection:
     """A talk with one agent. Also a context manager; leaving it ends the agent (but no run that has begun)."""
 
-    def __init__(self, transport: Transport) -> None:
-        """Starts the agent, and installs it first where it is missing. Failed when the host cannot be reached."""
+    def __init__(self, transport: Transport, started: Started | None = None) -> None:
+        """Starts the agent, and installs it first where it is missing; or goes on with one that was started before
+        (`eyas.remote.early`). Failed when the host cannot be reached."""
         self.transport = transport
-        ensure(transport)
-        self._process = command.converse(transport.command(bundle.argv("serve")))
+        if started is None:
+            ensure(transport)
+        self._process: command.Process | Started = started or command.converse(transport.command(bundle.argv("serve")))
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._out, self._in = self._process.stdin, self._process.stdout
         for stream in (self._out, self._in):
             _widen(stream.fileno())
-        self._waiting = False
+        self._waiting = started is not None  # it was asked to look when it was started
 
     def __enter__(self) -> Connection:
         return self
@@ -109,14 +113,15 @@ class Connection:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """End the talk. An agent that is in the middle of a run finishes it without us."""
+    def close(self, *, patient: bool = True) -> None:
+        """End the talk. An agent that is in the middle of a run finishes it without us. Not ``patient``: the agent has
+        nothing to do any more, and ends by itself when its stream does."""
         for stream in (self._out, self._in):
             try:
                 stream.close()
             except OSError:  # the agent is gone already, with unsent words in our buffer
                 continue
-        if not self._waiting and command.ended(self._process, PATIENCE) is None:
+        if patient and not self._waiting and command.ended(self._process, PATIENCE) is None:
             self._process.kill()
             self._process.wait()
         if self._process.stderr is not None:
@@ -225,11 +230,12 @@ class Connection:
 
 
 class Observing:
-    """An observation under way."""
+    """An observation under way; ``asked`` when the request was sent already."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, asked: bool = False) -> None:
         self.connection = connection
-        connection.ask("observe")
+        if not asked:
+            connection.ask("observe")
 
     def result(self) -> Observed:
         """Wait for it. The connection stays open for what follows."""
@@ -268,6 +274,8 @@ def who() -> str:
     """Who asks, for the history: the person behind sudo, on which machine."""
     name = os.environ.get("SUDO_USER", "")
     if not name:
+        import getpass
+
         try:
             name = getpass.getuser()
         except (KeyError, OSError):  # a user id without an account

@@ -176,7 +176,9 @@ def _differences(change: Change) -> list[str]:
     if change.action is not Action.update:
         words = {Action.create: "is missing", Action.delete: "is declared no more"}
         return [f"{subject}{words[change.action]}".strip()]
-    return [f"{subject}{field.note or field.field.replace('_', ' ') + ' differs'}" for field in change.fields]
+    name = change.id.split(":", 1)[1]
+    notes = [field.note or f"{field.field.replace('_', ' ')} differs" for field in change.fields]
+    return [note if name in note or change.kind in note else f"{subject}{note}" for note in notes]
 
 
 def _plain(fields: Fields, key: str) -> str:

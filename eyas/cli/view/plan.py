@@ -104,7 +104,8 @@ def _subject(change: Change) -> str:
 
 def _field(change: Change, field: FieldChange) -> str:
     if field.note:
-        return field.note if change.kind == "container" else f"{_subject(change)}: {field.note}"
+        told = change.kind == "container" or change.id.split(":", 1)[1] in field.note or change.kind in field.note
+        return field.note if told else f"{_subject(change)}: {field.note}"
     subject = "" if change.kind == "container" else f"{_subject(change)}: "
     label = field.field.rsplit(".", 1)[-1].replace("_", " ")
     if isinstance(field.old, str) and isinstance(field.new, str) and ("\n" in field.old or "\n" in field.new):
