@@ -19,7 +19,10 @@ FIELDS = ("owner", "group", "mode")
 
 def _look(system: System, step: Step, _folder: str) -> Json:
     stat = system.files.stat(text(step, "path"))
-    seen: dict[str, Json] = {"note": owned.ids(system, "directory").get(step.id)}
+    seen: dict[str, Json] = {
+        "note": owned.ids(system, "directory").get(step.id),
+        "left": owned.left(system),
+    }
     if stat is not None:
         seen["was"] = {"owner": stat.uid, "group": stat.gid, "mode": stat.mode}
     return seen
@@ -39,6 +42,7 @@ def _make(system: System, step: Step, saved: Json) -> None:
 
 def _back(system: System, step: Step, saved: Json, _boot: bool) -> None:
     path, seen = text(step, "path"), table(saved)
+    owned.restore_left(system, seen["left"])
     if "was" in seen:
         was = table(seen["was"])
         if system.files.stat(path) is not None:

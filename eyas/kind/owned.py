@@ -83,6 +83,19 @@ def leave(system: System, left: list[str]) -> None:
         _write(system, table)
 
 
+def left(system: System) -> list[Json]:
+    """Data paths that stay on the host although nothing declares them any more."""
+    return [*_left(read(system))]
+
+
+def restore_left(system: System, paths: Json) -> None:
+    """Put the list of `left` back to what it was."""
+    table = read(system)
+    if isinstance(paths, list) and paths != _left(table):
+        table["left"] = paths
+        _write(system, table)
+
+
 def back_in_use(system: System, used: list[str]) -> None:
     """The opposite of `leave`, when somebody declares a path again."""
     table = read(system)

@@ -55,6 +55,7 @@ def _look(system: System, step: Step, folder: str) -> Json:
     return {
         "account": _fields(found) if found else None,
         "keys": snapshot.take(system, _keys_path(home), folder),
+        "left": owned.left(system),
         "note": owned.ids(system, "user").get(step.id),
     }
 
@@ -99,6 +100,7 @@ def _back(system: System, step: Step, saved: Json, _boot: bool) -> None:
         if found is not None and not system.files.list(f"{found.home}/.ssh"):
             system.files.remove(f"{found.home}/.ssh")
     snapshot.put_back(system, seen["keys"])
+    owned.restore_left(system, seen["left"])
     owned.restore(system, step.id, seen["note"])
 
 

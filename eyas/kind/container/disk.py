@@ -48,6 +48,7 @@ def _look(system: System, step: Step, folder: str) -> Json:
         "folder": folder,
         "was": [snapshot.take(system, path, folder) for path in places],
         "foreign": [*foreign],
+        "left": owned.left(system),
     }
 
 
@@ -86,6 +87,7 @@ def _unconfigure(system: System, step: Step, saved: Json, _boot: bool) -> None:
         snapshot.put_back(system, seen)
     for path in foreign_of(saved):
         snapshot.take_back(system, path, folder_of(saved))
+    owned.restore_left(system, table(saved)["left"])
     tidy(system, name_of(step))
 
 
@@ -133,8 +135,8 @@ def _parts(name: str) -> tuple[str, ...]:
     return paths.wanted(name), paths.drop_ins(name), paths.unit(name), paths.env(name), paths.spec(name)
 
 
-def _look_before_removal(_system: System, _step: Step, folder: str) -> Json:
-    return {"folder": folder}
+def _look_before_removal(system: System, _step: Step, folder: str) -> Json:
+    return {"folder": folder, "left": owned.left(system)}
 
 
 def _remove(system: System, step: Step, saved: Json) -> None:
@@ -153,7 +155,7 @@ def _bring_back(system: System, step: Step, saved: Json, _boot: bool) -> None:
     name = name_of(step)
     for path in reversed(_parts(name)):
         snapshot.take_back(system, path, folder_of(saved))
-    owned.back_in_use(system, [*data_paths(spec_of(step)), paths.identity(name)])
+    owned.restore_left(system, table(saved)["left"])
 
 
 configure = Deed(_configure, _look, _unconfigure)

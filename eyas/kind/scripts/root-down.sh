@@ -13,6 +13,12 @@ if [ -e "$export" ]; then
     umount -l "$export" 2>/dev/null
     rmdir "$export" 2>/dev/null || rm -f "$export"
 fi
+# A supervisor that was killed is still registered, and machined keeps it for as long as the unit is not inactive:
+# through its next start, which it would refuse. So it is told.
+if [ -e "/run/systemd/machines/$name" ]; then
+    busctl --timeout=10 call org.freedesktop.machine1 /org/freedesktop/machine1 org.freedesktop.machine1.Manager \
+        UnregisterMachine s "$name" >/dev/null 2>&1
+fi
 rm -f "$run/prints/$name.json" "$run/prints/$name.unit" "$run/probes/$name" "/var/lib/eyas/scratch/$name.img"
 rmdir "$run/roots/$name" "$run/layer/$name" 2>/dev/null
 exit 0

@@ -15,15 +15,11 @@ env=/etc/eyas/containers/$name.env
 run=/run/eyas
 root=$run/roots/$name layer=$run/layer/$name
 
-# 1. What an unclean death left: mounts of ours, nspawn's own, and a registration that machined has not dropped yet.
-if [ -e "$layer" ] || [ -e "$root" ] || [ -e "/run/systemd/nspawn/unix-export/$name" ]; then
+# 1. What an unclean death left: mounts of ours, nspawn's own, and a registration.
+if [ -e "$layer" ] || [ -e "$root" ] || [ -e "/run/systemd/nspawn/unix-export/$name" ] ||
+    [ -e "/run/systemd/machines/$name" ]; then
     "${0%/*}/root-down" "$name"
 fi
-tries=0
-while [ -e "/run/systemd/machines/$name" ] && [ $tries -lt 200 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
 
 # 2. What is shown in the container from outside. A directory with data is made by an apply and never here: when it
 #    is missing, its disk is, and a service would begin anew on an empty directory.
