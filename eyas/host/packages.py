@@ -37,7 +37,7 @@ class RealPackages:
         if not names:
             return {}
         try:
-            with open(self._status, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            with open(self._status, encoding="utf-8", errors="replace") as file:
                 return installed_in(file.read(), names)
         except FileNotFoundError:
             return {}
