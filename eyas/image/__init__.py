@@ -7,15 +7,31 @@
 - `gc`, `refs` and `ship` care for the store.
 """
 
-from eyas.image.builder import Built, build, facts, lookup, present
-from eyas.image.disk import cache_dir, state_dir
-from eyas.image.lock import Lock, Moved, difference
-from eyas.image.lock import read as read_lock
-from eyas.image.lock import write as write_lock
-from eyas.image.recipe import BASE_PACKAGES, Recipe
-from eyas.image.resolver import resolve, update
-from eyas.image.stages import key
-from eyas.image.store import gc, refs, ship, store_path
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eyas.image.disk import cache_dir, state_dir
+    from eyas.image.lock import Lock, Moved, difference
+    from eyas.image.lock import read as read_lock
+    from eyas.image.lock import write as write_lock
+    from eyas.image.locking import resolve, update
+    from eyas.image.recipe import BASE_PACKAGES, Recipe
+    from eyas.image.records import Built, build, facts, lookup, present, store_path
+    from eyas.image.stages import key
+    from eyas.image.store import gc, refs, ship
+
+_HOMES = {
+    "disk": "cache_dir state_dir",
+    "lock": "Lock Moved difference",
+    "locking": "resolve update",
+    "recipe": "BASE_PACKAGES Recipe",
+    "records": "Built build facts lookup present store_path",
+    "stages": "key",
+    "store": "gc refs ship",
+}
+_HOME = {name: (module, name) for module, names in _HOMES.items() for name in names.split()}
+_HOME |= {"read_lock": ("lock", "read"), "write_lock": ("lock", "write")}
 
 __all__ = [
     "BASE_PACKAGES",
@@ -40,3 +56,13 @@ __all__ = [
     "update",
     "write_lock",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a name at its first use: an apply that builds nothing pays for nothing."""
+    if name in _HOME:
+        module, own = _HOME[name]
+        value = getattr(import_module(f"eyas.image.{module}"), own)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'eyas.image' has no attribute {name!r}")

@@ -15,87 +15,37 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from eyas.core.errors import EyasError, Failed
-from eyas.core.events import Event, Listener, silent
+from eyas.core.events import Event, Listener
 from eyas.host.command import CommandFailed
 from eyas.image import store
 from eyas.image.chroot import Work
 from eyas.image.disk import remove_tree, write_whole
 from eyas.image.fetch import Debs, FetchFailed
 from eyas.image.known import View, gather, installed
-from eyas.image.lock import Lock
 from eyas.image.recipe import Recipe
-from eyas.image.stages import Stage, stages
+from eyas.image.records import PREFIX, present
+from eyas.image.stages import Stage
 from eyas.image.tree import lay_over, normalise, only_adds
 
 ROOM = "free some space and run it again; the store is sound, and what is finished is kept"
 CULPRIT = re.compile(r"error processing (?:package|archive) (?P<name>\S+)")
 
 
-@dataclass(frozen=True)
-class Built:
-    """One image in the store. ``packages``: versions of all that dpkg has installed; ``os``: os-release fields."""
-
-    key: str
-    commit: str
-    packages: Mapping[str, str] = field(default_factory=dict)
-    os: Mapping[str, str] = field(default_factory=dict)
-
-
-def lookup(state: Path, key: str) -> Built | None:
-    """What is known of a built image, or None when it was not built here: one small file."""
-    try:
-        data = json.loads((state / "builds" / f"{key}.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return Built(data["key"], data["commit"], data["packages"], data["os"])
-
-
-def facts(state: Path, key: str) -> dict[str, Any]:
-    """The facts of a built image (see `eyas.image.known.gather`); Failed when it was not built here."""
-    try:
-        found: dict[str, Any] = json.loads((state / "builds" / f"{key}.facts.json").read_bytes())
-    except (OSError, ValueError):
-        raise Failed(f"cannot read the facts of image {key[:12]}: it was not built here", "build it first") from None
-    return found
-
-
-def build(
+def build_missing(
     recipes: Sequence[Recipe],
-    lock: Lock,
+    plans: Mapping[str, list[Stage]],
     state: Path,
     cache: Path,
-    jobs: int = 0,
-    listener: Listener = silent,
-) -> dict[str, Built]:
-    """Builds what is not in the store yet and returns all images by key.
-
-    ``jobs`` stages run at a time (0: one per core). Raises Failed that names package, image and line. With
-    everything there it reads a few small files and runs nothing.
-    """
-    plans = {recipe.name: stages(recipe, lock) for recipe in recipes}
-    keys = {name: plan[-1].key for name, plan in plans.items()}
-    missing = [recipe for recipe in recipes if not present(state, keys[recipe.name])]
-    if missing:
-        with _alone(state) as folder:
-            _Builder(state, cache, folder, jobs or os.cpu_count() or 1, listener).build(missing, plans)
-    found: dict[str, Built] = {}
-    for name, image in keys.items():
-        built = lookup(state, image)
-        if built is None:
-            raise Failed(f"cannot find image {name} after it was built")
-        found[image] = built
-    return found
-
-
-def present(state: Path, key: str) -> bool:
-    """Whether an image is both recorded and in the store."""
-    built = lookup(state, key)
-    return built is not None and store.rev(store.store_path(state), store.PREFIX + key) == built.commit
+    jobs: int,
+    listener: Listener,
+) -> None:
+    """Builds these images, whose stages are ``plans`` by name; ``jobs`` stages at a time."""
+    with _alone(state) as folder:
+        _Builder(state, cache, folder, jobs, listener).build(recipes, plans)
 
 
 @contextmanager
@@ -238,7 +188,7 @@ class _Builder:
         with self.checking_out:
             tree = self.folder / f"{parent[:16]}.tree"
             if not tree.exists():
-                store.checkout(self.store, store.PREFIX + parent, tree)
+                store.checkout(self.store, PREFIX + parent, tree)
             return tree
 
     def _store_whole(self, stage: Stage, tree: Path) -> None:
@@ -250,18 +200,18 @@ class _Builder:
         """Stores the tree below with the changes: as they are when they only add, else by hand in a checkout."""
         if only_adds(work.upper, work.lower):
             view = View(work.upper, work.lower)
-            below = f"ref={store.PREFIX}{stage.parent}"
+            below = f"ref={PREFIX}{stage.parent}"
             self._record(stage, gather(view), installed(view), below, f"dir={work.upper}")
             return
         tree = work.path / "tree"
-        store.checkout(self.store, store.PREFIX + stage.parent, tree)
+        store.checkout(self.store, PREFIX + stage.parent, tree)
         lay_over(work.upper, tree)
         view = View(tree)
         self._record(stage, gather(view), installed(view), f"dir={tree}")
 
     def _record(self, stage: Stage, known: dict[str, Any], versions: dict[str, str], *parts: str) -> None:
         """The commit, the facts, then the record that refers to both: a record means that all is there."""
-        commit = store.commit(self.store, store.PREFIX + stage.key, *parts)
+        commit = store.commit(self.store, PREFIX + stage.key, *parts)
         folder = self.state / "builds"
         write_whole(folder / f"{stage.key}.facts.json", json.dumps(known, sort_keys=True, separators=(",", ":")))
         record = {"key": stage.key, "commit": commit, "packages": versions, "os": known["os"]}

@@ -11,31 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from eyas.core.errors import Failed
-from eyas.core.events import Event, Listener, silent
+from eyas.core.events import Event, Listener
 from eyas.image.apt import ESSENTIAL, AptRoot, UnknownPackage, Unsolvable
 from eyas.image.layering import Cut, cut, layer_names
 from eyas.image.lock import Deb, Layer, Lock, Locked
 from eyas.image.recipe import Recipe
 
 
-def resolve(recipes: Sequence[Recipe], lock: Lock, cache: Path, listener: Listener = silent) -> Lock:
-    """The lock with all that ``recipes`` ask and ``lock`` does not answer yet; answered ones stay as they are.
+class Resolver:
+    """One round of choosing: what is answered is in ``lock``."""
 
-    Needs the network only when something is missing. Images that are not among the recipes leave the lock. Raises
-    Failed that says which package of which image at which line.
-    """
-    missing = [recipe for recipe in recipes if not lock.holds(recipe)]
-    if missing:
-        lock = _Resolver(lock, cache, listener).add(missing)
-    return lock.pruned({recipe.name for recipe in recipes})
-
-
-def update(recipes: Sequence[Recipe], cache: Path, listener: Listener = silent) -> Lock:
-    """A lock made anew from what the archives hold now; `difference` tells what moved."""
-    return resolve(recipes, Lock(), cache, listener)
-
-
-class _Resolver:
     def __init__(self, lock: Lock, cache: Path, listener: Listener) -> None:
         self.lock = lock
         self.cache = cache

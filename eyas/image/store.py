@@ -11,13 +11,9 @@ from pathlib import Path
 from eyas.core.errors import Failed
 from eyas.host.command import CommandFailed, run
 from eyas.image.disk import write_whole
+from eyas.image.records import PREFIX, rev, store_path
 
-PREFIX = "eyas/"
 EPOCH = "@1"  # commits carry no real time, so that equal content is an equal commit
-
-
-def store_path(state: Path) -> Path:
-    return state / "store"
 
 
 def ensure_store(state: Path) -> Path:
@@ -100,14 +96,6 @@ def _has(store: Path, commit: str) -> bool:
 
 def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text()
-
-
-def rev(store: Path, ref: str) -> str:
-    """The commit of a ref, '' when there is none: one file read."""
-    try:
-        return (store / "refs/heads" / ref).read_text().strip()
-    except OSError:
-        return ""
 
 
 def refs(state: Path) -> dict[str, str]:

@@ -17,7 +17,8 @@ import pytest
 
 from eyas.core.errors import Failed
 from eyas.image import Lock, Recipe, build, facts, gc, key, lookup, refs, resolve, ship, store_path, write_lock
-from eyas.image.store import PREFIX, checkout, fsck, heal, rev
+from eyas.image.records import PREFIX, rev
+from eyas.image.store import checkout, fsck, heal
 
 pytestmark = [
     pytest.mark.build,
