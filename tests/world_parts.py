@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.core.system import Account, Entry
-from tests.world_files import Fuse, Node, new_id
+from tests.world_files import Fuse, Node
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -174,7 +174,8 @@ class WorldKeys:
         files.parents(f"{folder}/x")
         files.nodes[folder] = Node("dir", 0o700)
         for kind in ("ed25519", "rsa"):
-            files.nodes.setdefault(f"{folder}/ssh_host_{kind}_key", Node("file", 0o600, data=new_id().encode()))
+            path = f"{folder}/ssh_host_{kind}_key"
+            files.nodes.setdefault(path, Node("file", 0o600, data=f"key of {path}".encode()))
 
 
 class WorldNetwork:
