@@ -44,12 +44,12 @@ def build_missing(
     listener: Listener,
 ) -> None:
     """Builds these images, whose stages are ``plans`` by name; ``jobs`` stages at a time."""
-    with _alone(state) as folder:
+    with _alone(state, listener) as folder:
         _Builder(state, cache, folder, jobs, listener).build(recipes, plans)
 
 
 @contextmanager
-def _alone(state: Path) -> Iterator[Path]:
+def _alone(state: Path, listener: Listener) -> Iterator[Path]:
     """One build at a time per state folder; yields an empty folder for it.
 
     The lock goes with the process, so whoever gets it knows that all that lies in the folder is left over. Nothing is
@@ -58,7 +58,11 @@ def _alone(state: Path) -> Iterator[Path]:
     folder = state / "build"
     folder.mkdir(parents=True, exist_ok=True)
     with (state / "build.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            listener(Event("build", "images", "waiting for another build to end"))
+            fcntl.flock(handle, fcntl.LOCK_EX)
         for left in folder.iterdir():
             remove_tree(left)
         store.ensure_store(state)

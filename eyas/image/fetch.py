@@ -51,6 +51,9 @@ class Debs:
     def __init__(self, cache: Path, listener: Listener = silent) -> None:
         self.folder = cache / "debs"
         self.folder.mkdir(parents=True, exist_ok=True)
+        for part in self.folder.glob(".*.part"):  # of builds that were killed
+            if not Path(f"/proc/{part.name.split('.')[-2]}").exists():
+                part.unlink(missing_ok=True)
         self._tell = listener
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fetch")
         self._coming: dict[str, Future[None]] = {}
