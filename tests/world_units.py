@@ -161,12 +161,12 @@ class WorldUnits:
         for name in units:
             self._stop(name)
 
-    def _stop(self, name: str) -> None:
+    def _stop(self, name: str, *, spread: bool = True) -> None:
         if self.running.pop(name, None) is None:
             return
         if match := CONTAINER.match(name):
             self.world.root_down(match[1])
-        for other in list(self.running):
+        for other in list(self.running) if spread else ():
             if name in (*self._edge(other, "PartOf"), *self._edge(other, "StopPropagatedFrom")):
                 self._stop(other)
 
@@ -176,12 +176,11 @@ class WorldUnits:
             self._inside(machine, "restart", units)
             return
         again = list(units)
-        for name in list(self.running):
-            if any(unit in self._edge(name, "PartOf") for unit in units) and name not in again:
-                again.append(name)
+        for unit in again:  # grows while it is walked: what is restarted with it restarts others in turn
+            again += [n for n in self.running if unit in self._edge(n, "PartOf") and n not in again]
         problems = []
-        for name in units:
-            self._stop(name)
+        for name in again:
+            self._stop(name, spread=False)  # a restart reaches others by PartOf= alone (systemd.unit(5))
         for name in self._ordered(again):
             try:
                 self._start(name)

@@ -76,9 +76,11 @@ def seen(world: World) -> dict[str, Any]:
 
 
 def lasting(photo: dict[str, Any]) -> dict[str, Any]:
-    """What a power cut leaves: what is on disk."""
+    """What a power cut leaves: what is on disk. Packages that the run installed stay through a boot, and are claimed,
+    so the next apply takes them away: their scripts start and stop units, which nothing may do so early."""
+    claims = {id_: note for id_, note in photo["owned"].items() if not id_.startswith("package:")}
     files = {p: n for p, n in photo["files"].items() if not p.startswith("/run/")}
-    return {"files": files, **{key: photo[key] for key in ("accounts", "packages", "owned", "left")}}
+    return {"files": files, "accounts": photo["accounts"], "left": photo["left"], "owned": claims}
 
 
 def same(before: dict[str, Any], after: dict[str, Any]) -> None:
