@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from eyas.core import paths
@@ -9,6 +10,8 @@ from eyas.core.errors import Failed
 from eyas.core.system import Entry
 from eyas.host.command import run
 from eyas.host.inside import Inside
+
+EXPORTS = "/run/systemd/nspawn/unix-export"  # a mount that systemd-nspawn leaves when it is killed
 
 
 class RealContainers:
@@ -40,4 +43,7 @@ class RealContainers:
         run([f"{paths.PROGRAMS}/probe", container], timeout=600, check=False)
 
     def clear(self, container: str) -> None:
-        run([f"{paths.PROGRAMS}/root-down", container])
+        # A clean stop has done all of it; then no process is needed.
+        places = (paths.root(container), f"{paths.WRITABLE}/{container}", f"{EXPORTS}/{container}")
+        if any(os.path.lexists(place) for place in places):
+            run([f"{paths.PROGRAMS}/root-down", container])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eyas.core.system import System
 from eyas.core.words import FieldChange, Fields, Impact, Json, Phase, Resource, Step
@@ -12,6 +12,9 @@ RELOAD = Step("systemd", "reload", "systemd:reload", Phase.configure)
 """Let systemd read unit files again, once for all steps that changed some."""
 SETTLE = Step("systemd", "settle", "systemd:settle", Phase.prepare)
 """Nothing forwards; backwards, the daemon-reload after unit files were put back."""
+
+PARTIAL = ".eyas-new"
+"""The end of a name that is not finished yet: a tree or a layer after a crash."""
 
 
 def nothing(_system: System, _step: Step, _saved: Json) -> None:
@@ -81,6 +84,13 @@ def whole(want: Resource | None, have: Resource | None, what: str, impact: Impac
     if want is not None and have is not None:
         return []
     return [FieldChange("", None, None, impact, f"{what} {'added' if have is None else 'removed'}")]
+
+
+def by_hand(change: FieldChange, what: str) -> FieldChange:
+    """The same difference in content, when what is there is not what we wrote last."""
+    if change.field != "content":
+        return change
+    return replace(change, field="content_drift", note=f"{what} was changed by hand")
 
 
 def folder_of(saved: Json) -> str:

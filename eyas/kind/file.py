@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from eyas.core import paths
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Json, Phase, Resource, Step, digest
 from eyas.kind import owned, snapshot
-from eyas.kind.common import Deed, differences, integer, table, text, whole
+from eyas.kind.common import Deed, by_hand, differences, integer, table, text, whole
 
 FIELDS = ("content", "mode", "owner", "group")
 
@@ -91,7 +90,8 @@ class File:
 
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete or want is None:
-            return [Step(self.name, "remove", change.id, Phase.configure)]
+            # After the phase that takes containers away: our scripts are files too, and serve until then.
+            return [Step(self.name, "remove", change.id, Phase.live)]
         args = {"mode": 0o644, "owner": "root", "group": "root", **want.fields}
         return [Step(self.name, "write", change.id, Phase.host, args)]
 
@@ -122,13 +122,6 @@ def _named(system: System, owner: str, group: str, number: int, which: int) -> s
     if name == "root" and number == 0:
         return name
     return name if system.accounts.ids(owner, group)[which] == number else str(number)
-
-
-def by_hand(change: FieldChange, path: str) -> FieldChange:
-    """The same difference, when what is there is not what we wrote last."""
-    if change.field != "content":
-        return change
-    return replace(change, field="content_drift", note=f"{path} was changed by hand")
 
 
 def _said(path: str, field: str, old: Json, new: Json) -> str:

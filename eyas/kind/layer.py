@@ -13,8 +13,7 @@ from eyas.core import paths
 from eyas.core.system import Entry, System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind import snapshot
-from eyas.kind.common import Deed, folder_of, integer, table, text, whole
-from eyas.kind.tree import PARTIAL
+from eyas.kind.common import PARTIAL, Deed, folder_of, integer, table, text, whole
 
 
 def entry(data: Mapping[str, Json], prefix: str = "") -> Entry:

@@ -8,9 +8,7 @@ from eyas.core import paths
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind import snapshot
-from eyas.kind.common import Deed, folder_of, table, text, whole
-
-PARTIAL = ".eyas-new"  # an unfinished one, after a crash
+from eyas.kind.common import PARTIAL, Deed, folder_of, table, text, whole
 
 
 def _look(system: System, step: Step, folder: str) -> Json:

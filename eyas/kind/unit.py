@@ -8,8 +8,7 @@ from eyas.core import paths
 from eyas.core.system import System, UnitState
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step, digest
 from eyas.kind import owned, snapshot
-from eyas.kind.common import RELOAD, SETTLE, Deed, table, text, whole
-from eyas.kind.file import by_hand
+from eyas.kind.common import RELOAD, SETTLE, Deed, by_hand, table, text, whole
 
 EARLY_RELOAD = Step("systemd", "reload", "systemd:reload-host", Phase.host)
 """Units of the host may be needed by containers, so they are read and started before any of those."""

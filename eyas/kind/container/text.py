@@ -94,7 +94,8 @@ def _unit_section(name: str, spec: Fields) -> list[str]:
     if ordered:
         lines.append(f"After={_units(ordered)}")
     if needs:
-        lines += [f"Wants={_units(sorted(needs))}", f"StopPropagatedFrom={_units(sorted(needs))}"]
+        # Not StopPropagatedFrom= as well: it stops this container at a restart of the other one, and leaves it stopped.
+        lines.append(f"Wants={_units(sorted(needs))}")
     if with_:
         lines.append(f"PartOf={_units(sorted(with_))}")
     return lines
