@@ -218,7 +218,7 @@ def ended(process: Ending, timeout: float) -> int | None:
     """The code that a process ended with, None when it still runs after ``timeout`` seconds."""
     try:
         return process.wait(timeout=timeout)
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, TimeoutError):
         return None
 
 

@@ -40,15 +40,13 @@ class Started:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end; subprocess.TimeoutExpired after ``timeout`` seconds."""
+        """Wait for the end; TimeoutError after ``timeout`` seconds."""
         import time
 
         end = None if timeout is None else time.monotonic() + timeout
         while self.poll() is None:
             if end is not None and time.monotonic() > end:
-                from subprocess import TimeoutExpired
-
-                raise TimeoutExpired("agent", timeout or 0.0)
+                raise TimeoutError
             time.sleep(0.002)
         assert self.returncode is not None
         return self.returncode
