@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from eyas.apply.fault import Fault
 from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome, Result
-from eyas.apply.undo import explain, name, walk_back
+from eyas.apply.undo import explain, name, told, walk_back
 from eyas.core.errors import EyasError
 from eyas.core.events import Event, Listener, silent
 from eyas.core.system import System
@@ -109,7 +109,7 @@ class Run:
         """Do one step, or several of one verb in one call."""
         total = len(self.plan.steps)
         for number, step in job:
-            self.listener(Event("apply", step.id, name(step), number + 1, total))
+            self.listener(Event("apply", step.id, told(step), number + 1, total))
         try:
             for number, _step in job:
                 self.fault.at(f"kill:{number}")
@@ -266,7 +266,7 @@ def sweep(journal: Journal, plan: Plan, system: System, listener: Listener) -> l
     for number, step in enumerate(plan.steps):
         if step.phase is not Phase.sweep or number in swept:
             continue
-        listener(Event("apply", step.id, name(step), number + 1, len(plan.steps)))
+        listener(Event("apply", step.id, told(step), number + 1, len(plan.steps)))
         try:
             verb = verb_of(step)
             data = verb.save(system, step, journal.saved_folder(number))

@@ -38,7 +38,7 @@ def walk_back(
     hands: list[str] = []
     for count, saved in enumerate(todo, 1):
         step = plan.steps[saved.number]
-        listener(Event("undo", step.id, f"undo {name(step)}", count, len(todo)))
+        listener(Event("undo", step.id, f"undo: {told(step)}", count, len(todo)))
         journal.write("undoing", saved.number)
         journal.sync()
         problem = _undo(step, saved, system, boot)
@@ -70,6 +70,18 @@ def _undo(step: Step, saved: Saved, system: System, boot: bool) -> str:
 
 def name(step: Step) -> str:
     return f"{step.kind}.{step.verb} {step.id}"
+
+
+WORDS = {"ready": "wait for", "live": "change in place", "put": "set", "make": "make", "settle": "look at"}
+
+
+def told(step: Step) -> str:
+    """A step for people: what is done to what. Digests are cut short; nobody compares 64 digits by eye."""
+    kind, _, rest = step.id.partition(":")
+    if kind == "systemd":
+        return f"systemd: {step.verb}"
+    thing = rest if kind == "container" else f"{kind} {rest[:12] if kind in ('tree', 'layer') else rest}"
+    return f"{WORDS.get(step.verb, step.verb)} {thing}"
 
 
 def explain(error: BaseException) -> str:
