@@ -13,7 +13,7 @@ from eyas.lab import authority, cgroup, furnish, kernel, spec, sweep, tree, wire
 from eyas.lab.lab import INTERNET, Lab, all_labs
 from eyas.lab.place import Place, labs_root
 from eyas.lab.spec import LabHost, public_addresses
-from eyas.lab.state import alive, locked, read_json, start_time, write_json
+from eyas.lab.state import alive, all_locked, locked, read_json, start_time, write_json
 
 
 def up(
@@ -49,9 +49,10 @@ def up(
         place.path.chmod(0o700)
         lab = Lab(place, directory.resolve(), specs)
         _take_away_strangers(lab, listener)
-        kernel.prepare(place.base, listener)
+        cgroup.make(f"{place.cgroup}/{INTERNET}")  # by which other labs see that there is this one
+        with all_locked(place.base):
+            kernel.prepare(place.base, listener)
         authority.make_authority(place.authority)
-        cgroup.make(f"{place.cgroup}/{INTERNET}")
         wire.make_internet(place, specs)
         if not (place.etc / "hosts").exists():
             lab.set_names({})
@@ -82,8 +83,9 @@ def remove(place: Place, *, keep_data: bool = False, listener: Listener = silent
         else:
             sweep.sweep(place)
         listener(Event("lab", place.id, "down"))
-        if not any(other.place != place and _runs(other) for other in all_labs(place.base)):
-            kernel.restore(place.base, listener)
+        with all_locked(place.base):
+            if not any(cgroup.existing(each.place.cgroup) for each in all_labs(place.base)):
+                kernel.restore(place.base, listener)
     return True
 
 
@@ -119,12 +121,9 @@ def _make_disks(lab: Lab, source: tree.Source | None, listener: Listener) -> Non
             source = tree.lab_tree(listener)
         listener(Event("lab", machine.name, "making its disk"))
         machine.place.path.mkdir(exist_ok=True)
-        prepared = machine.root.with_name("root.prepared")
-        if prepared.exists():
-            sweep.remove_tree(prepared)
-        tree.copy(source, prepared)
-        furnish.furnish(prepared, machine.spec, lab.id)
-        prepared.rename(machine.root)
+        fresh = tree.copy(source, machine.place.path)
+        furnish.furnish(fresh, machine.spec, lab.id)
+        fresh.rename(machine.root)
 
 
 def _boot_all(lab: Lab, listener: Listener) -> None:
@@ -138,7 +137,3 @@ def _boot_all(lab: Lab, listener: Listener) -> None:
         listener(Event("lab", machine.name, f"up, booted in {seconds:.1f} s", done=done, total=len(cold)))
     if len(cold) > 1:
         listener(Event("lab", lab.id, f"{len(cold)} hosts up in {time.monotonic() - began:.1f} s"))
-
-
-def _runs(lab: Lab) -> bool:
-    return cgroup.populated(lab.place.cgroup)

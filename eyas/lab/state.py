@@ -38,28 +38,44 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def locked(place: Place) -> Iterator[None]:
-    """Only one `up`, `down`, `boot` or `cut` of a lab at a time. Failed at once when another one is at work.
-
-    The lock's file goes away with the lab, so after taking it we look whether it is still the one by that name.
-    """
-    place.base.mkdir(parents=True, exist_ok=True, mode=0o700)
-    while True:
-        descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_same(descriptor, place.lock):
-                break
-            os.close(descriptor)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise Failed(
-                f"cannot work on the lab {place.id}: another eyas is at work on it", "wait until it has ended"
-            ) from None
+    """Only one `up`, `down`, `boot` or `cut` of a lab at a time. Failed at once when another one is at work."""
+    descriptor = _lock(place.lock, wait=False)
+    if descriptor is None:
+        raise Failed(f"cannot work on the lab {place.id}: another eyas is at work on it", "wait until it has ended")
     try:
         yield
     finally:
         if not place.path.exists():
             place.lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def all_locked(base: Path) -> Iterator[None]:
+    """For the short moments in which one lab looks at all others; waits."""
+    descriptor = _lock(base / ".all.lock", wait=True)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(path: Path, *, wait: bool) -> int | None:
+    """A descriptor that holds the lock, None when another process has it and we do not want to wait.
+
+    The lock's file may go away with the lab, so after taking it we look whether it is still the one by that name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if _is_same(descriptor, path):
+            return descriptor
         os.close(descriptor)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from conftest import GARUDA, LabMaker
 
 from eyas.core.errors import Failed, UsageError
 from eyas.lab import Lab, LabHost, Place, down, find, list_labs, up
+from eyas.lab.place import HostPlace
+from eyas.lab.state import read_json
 from eyas.lab.sweep import traces
 from eyas.lab.testing import Host, Internet, retry
 
@@ -143,14 +146,13 @@ def test_its_own_firewall_forwards_and_tracks(host: Host) -> None:
     host.succeed("nft", "delete", "table", "inet", "t")
 
 
-def test_loop_devices_are_given_back_when_the_power_goes(make_lab: LabMaker) -> None:
-    host = Host(make_lab(), GARUDA.name)
+def test_loop_devices_are_given_back_when_the_power_goes(host: Host) -> None:
     host.succeed("sh", "-c", "truncate -s 8M /srv/disk && mkfs.ext4 -q /srv/disk && mount -o loop /srv/disk /mnt")
     device = host.succeed("findmnt", "--noheadings", "--output=SOURCE", "/mnt")
     assert device in _loops()
     host.cut()
     assert device not in _loops()
-    down(host.lab.directory)
+    host.boot()
 
 
 def _loops() -> str:
@@ -184,30 +186,27 @@ def test_it_reboots_by_our_wish_and_by_its_own(host: Host, internet: Internet) -
     assert host.succeed("systemctl", "is-system-running", "--wait") == "running"
 
 
-def test_up_again_changes_nothing_and_hosts_come_and_go(make_lab: LabMaker) -> None:
+def test_up_again_changes_nothing_hosts_come_and_go_and_disks_stay_when_asked(make_lab: LabMaker) -> None:
     second = LabHost("second", addresses=("192.0.2.10/24",), gateways=("192.0.2.1",))
     lab = make_lab(GARUDA)
-    boot = Host(lab, GARUDA.name).boot_id()
+    first = Host(lab, GARUDA.name)
+    boot = first.boot_id()
     lab = up(lab.directory, [GARUDA, second], outer=False)
-    assert Host(lab, GARUDA.name).boot_id() == boot
+    assert first.boot_id() == boot
     assert lab.summary().hosts == {"immortalis": "up", "second": "up"}
     assert find(lab.directory).hosts.keys() == lab.hosts.keys()
     Host(lab, "second").wait_until_succeeds("ping", "-c1", "-W1", "203.0.113.112")
     lab = up(lab.directory, [GARUDA], outer=False)
     assert not (lab.place.path / "second").exists()
-    assert Host(lab, GARUDA.name).boot_id() == boot
+    assert first.boot_id() == boot
     with pytest.raises(UsageError, match="second"):
         lab.exec("second", ["true"])
-    down(lab.directory)
 
-
-def test_down_keeps_the_disks_when_asked(make_lab: LabMaker) -> None:
-    lab = make_lab(GARUDA)
-    Host(lab, GARUDA.name).succeed("sh", "-c", "echo kept > /srv/kept; sync")
+    first.succeed("sh", "-c", "echo kept > /srv/kept; sync")
     down(lab.directory, keep_data=True)
     assert [each.hosts for each in list_labs() if each.id == lab.id] == [{"immortalis": "off"}]
-    lab = up(lab.directory, [GARUDA], outer=False)
-    assert Host(lab, GARUDA.name).succeed("cat", "/srv/kept") == "kept"
+    up(lab.directory, [GARUDA], outer=False)
+    assert first.succeed("cat", "/srv/kept") == "kept"
     assert down(lab.directory)
     assert not down(lab.directory)
 
@@ -220,39 +219,49 @@ up(Path(sys.argv[1]), [LabHost("immortalis", addresses=("203.0.113.112/26",), ga
 """
 
 
-@pytest.mark.parametrize("seconds", [0.2, 0.35, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
-def test_down_leaves_nothing_when_up_was_killed(tmp_path: Path, seconds: float) -> None:
-    fleet = tmp_path / f"fleet-{seconds}"
-    fleet.mkdir()
-    place = Place.of(fleet)
-    before = _world()
-    process = subprocess.Popen([sys.executable, "-c", UP, str(fleet)], start_new_session=True)
-    time.sleep(seconds)
+MOMENTS: dict[str, Callable[[HostPlace], bool]] = {
+    "noted": lambda host: host.lab.state.exists(),
+    "internet": lambda host: Path("/run/netns", host.lab.internet).exists(),
+    "disk": lambda host: any(host.path.glob(".root*")),
+    "keeper": lambda host: host.console.exists(),
+    "wire": lambda host: Path("/run/netns", host.namespace).exists(),
+    "booting": lambda host: (read_json(host.state) or {}).get("leader") is not None,
+    "up": lambda host: (read_json(host.state) or {}).get("phase") == "up",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_down_leaves_nothing_when_up_was_killed(tmp_path: Path, moment: str) -> None:
+    place = Place.of(tmp_path)
+    process = subprocess.Popen([sys.executable, "-c", UP, str(tmp_path)], start_new_session=True)
+    while not MOMENTS[moment](place.host("immortalis")):
+        assert process.poll() is None
+        time.sleep(0.001)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    down(fleet)
+    assert _remains(place), "killed too early to show anything"
+    down(tmp_path)
     assert traces(place) == []
-    assert _world() == before
-    assert not _processes_of(place)
+    time.sleep(0.2)  # for a straggler to show itself
+    assert _remains(place) == []
 
 
-def _world() -> dict[str, list[str]]:
-    """What a lab could leave on this machine, by other means than the lab's own."""
+def _remains(place: Place) -> list[str]:
+    """What is left of a lab on this machine, found by other means than the lab's own."""
 
     def lines(*argv: str) -> list[str]:
         out = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-        return sorted(line for line in out.splitlines() if "eyas-" in line)
+        return [line for line in out.splitlines() if place.id in line or place.outer_link in line]
 
-    labs = Path("/var/lib/eyas-lab")
-    return {
-        "namespaces": lines("ip", "netns", "list"),
-        "links": lines("ip", "-o", "link", "show"),
-        "routes": lines("ip", "route", "show", "table", "all"),
-        "mounts": lines("cat", "/proc/self/mountinfo"),
-        "groups": lines("find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", "eyas-lab-*"),
-        "nspawn": lines("find", "/run/systemd/nspawn", "-name", "*eyas-*") if labs.exists() else [],
-        "labs": sorted(path.name for path in labs.iterdir()),
-    }
+    return [
+        *lines("ip", "netns", "list"),
+        *lines("ip", "-o", "link", "show"),
+        *lines("ip", "route", "show", "table", "all"),
+        *lines("cat", "/proc/self/mountinfo"),
+        *lines("find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", "eyas-lab-*"),
+        *lines("find", "/run/systemd/nspawn", "/etc", "/var/lib/eyas-lab", "-maxdepth", "2"),
+        *_processes_of(place),
+    ]
 
 
 def _processes_of(place: Place) -> list[str]:
