@@ -128,12 +128,19 @@ def _recover(
     )
 
 
+TARGETS = ("multi-user.target", "machines.target")
+
+
 def _tell_systemd(system: System) -> list[str]:
     """After files were mended at boot: systemd reads them again, and starts what is wanted by now. It has planned
-    its boot from the files of the interrupted run; a second start of the same target adds what was missing there."""
+    its boot from the files of the interrupted run; a second start of the same targets adds what was missing there.
+    Only of those that it is bound for: a host that comes up for rescue starts no containers."""
     try:
         system.units.daemon_reload()
-        system.units.start(["machines.target"], wait=False)
+        states = system.units.show(TARGETS)
+        bound_for = [name for name in TARGETS if name in states and (states[name].job or states[name].running)]
+        if bound_for:
+            system.units.start(bound_for, wait=False)
     except Exception as error:  # any: the files are mended, and a boot must not hang on this
         return [f"cannot tell systemd about files that were put back: {explain(error)}"]
     return []
