@@ -27,6 +27,8 @@ def run(context: Context, *, yes: bool = False, jobs: int | None = None, json: b
             context.tell("Nothing was changed.")
             return 1
         outcome = _apply(session, plan, wanted)
+        if context.lab and outcome.get("result") == "kept":
+            _tell_lab(session)
     return _end(context, plan, outcome, json)
 
 
@@ -62,6 +64,14 @@ def _apply(session: Session, plan: Plan, wanted: Wanted) -> dict[str, Json]:
         ship(wanted, trees, connection.transport, session.listener)
         seen = session.observed().resources
         return connection.apply(plan, wanted.resources, session.listener, seen=seen).to_json()
+
+
+def _tell_lab(session: Session) -> None:
+    """Let the lab's internet know the sites that are there now."""
+    from eyas.cli.lab_up import furnish
+    from eyas.cli.session import lab
+
+    furnish(lab(session.fleet), session.definitions.fleet)
 
 
 def _end(context: Context, plan: Plan, outcome: dict[str, Json], json: bool) -> int:

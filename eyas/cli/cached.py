@@ -133,7 +133,7 @@ def _write(path: str, text: str) -> bool:
     """Write a file for its owner alone, whole or not at all: definitions can hold secrets."""
     temporary = f"{path}.{os.getpid()}"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        make_folder(os.path.dirname(path))
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -141,3 +141,12 @@ def _write(path: str, text: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def make_folder(folder: str) -> None:
+    """Make the folder of the cache, for its owner alone, and keep it out of version control."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    ignore = os.path.join(os.path.dirname(folder), ".gitignore")
+    if not os.path.exists(ignore):
+        with open(ignore, "w", encoding="utf-8") as file:
+            file.write("*\n")

@@ -103,4 +103,11 @@ def line_of(event: Event) -> str:
     name = event.name.split(":", 1)[-1] if event.topic in ("apply", "undo") else event.name
     prefix = "warning: " if event.level == "warning" else ""
     about = f"{name}: " if name and name not in event.text else ""
-    return f"{event.topic}: {prefix}{about}{event.text}"
+    return _short(f"{event.topic}: {prefix}{about}{event.text}")
+
+
+def _short(line: str) -> str:
+    """The line with its digests cut to what tells them apart."""
+    import re
+
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{28,52}\b", r"\1", line)

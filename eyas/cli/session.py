@@ -21,7 +21,7 @@ from eyas.core.words import Plan
 if TYPE_CHECKING:
     from eyas.cli.evaluate import Definitions
     from eyas.core.events import Listener
-    from eyas.lab.machine import Machine
+    from eyas.lab import Lab
     from eyas.remote.transport import Connection, Observed, Observing, Transport
 
 
@@ -79,7 +79,7 @@ class Session:
         from eyas.remote import bundle, early, protocol
 
         root = way.root
-        processes = [] if not self.context.lab else [lab_machine(self.fleet, self.host).leader()]
+        processes = [] if not self.context.lab else [lab(self.fleet).host(self.host).leader()]
         if root is None or None in processes:
             return
         early.note(
@@ -194,18 +194,18 @@ def transport(context: Context, fleet: str, host: str) -> Transport:
     return Here()
 
 
-def lab_machine(fleet: str, host: str) -> Machine:
-    """A host of the lab of this fleet."""
+def lab(fleet: str) -> Lab:
+    """The lab of this fleet; Failed when there is none."""
     from eyas.lab import find
 
-    return find(Path(fleet)).host(host)
+    return find(Path(fleet))
 
 
 def lab_wire(fleet: str, host: str) -> Transport:
     """The way to a host of the lab of this fleet."""
     from eyas.remote.transport import LabWire
 
-    machine = lab_machine(fleet, host)
+    machine = lab(fleet).host(host)
     return LabWire(host, tuple(machine.command([])), machine.root)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eyas.model import Container, Host
 
 FORMAT = 1
+RUNS = 50  # so far back is looked for the last change
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,12 @@ def text(reasons: Sequence[Reason], last: dict[str, Json] | None) -> str:
 def _last_run(session: Session, ids: set[str]) -> dict[str, Json] | None:
     """The newest kept run whose plan named one of these resources. A host that cannot be asked is no error here."""
     try:
-        runs = session.talk().history(200)
+        talk = session.talk()
+        for item in talk.history(RUNS):
+            if item.get("result") == "kept" and ids & {change.id for change in talk.plan(str(item["run"])).changes}:
+                return item
     except EyasError:
         return None
-    for item in runs:
-        touched = item.get("ids")
-        if item.get("result") == "kept" and isinstance(touched, list) and ids & {str(id_) for id_ in touched}:
-            return item
     return None
 
 

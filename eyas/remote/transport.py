@@ -220,6 +220,10 @@ class Connection:
         """What a past run wanted the host to hold (layers without entries)."""
         return _resources(self.request("desired", run=run))
 
+    def plan(self, run: str) -> Plan:
+        """What a past run did, or was to do."""
+        return Plan.from_json(cast("dict[str, Json]", self.request("plan", run=run)))
+
     def references(self) -> Mapping[str, list[str]]:
         """``trees`` and ``layers`` that must stay."""
         return cast("dict[str, list[str]]", self.request("references"))

@@ -1,7 +1,7 @@
 """Answering an operator: requests in, events and one result each out.
 
-Requests: observe, apply, recover, history, desired, references, gc, hello. A run that has begun is carried to its end
-whatever happens to the operator: a closed stream, a hang-up, or a terminal that is gone. ``{"do": "interrupt"}``,
+Requests: observe, apply, recover, history, desired, plan, references, gc, hello. A run that has begun is carried to its
+end whatever happens to the operator: a closed stream, a hang-up, or a terminal that is gone. ``{"do": "interrupt"}``,
 SIGINT and SIGTERM end it after the steps that are under way, backwards.
 """
 
@@ -65,7 +65,7 @@ class Agent:
 
             failed = Failed(
                 f"cannot do {request.get('do')}: the agent broke: {type(error).__name__}: {error}",
-                "this is a fault in eyas; run again with --debug and report it",
+                "this is a bug in eyas; report it with what journalctl and this message say",
             )
             return {"error": {**error_to_json(failed), "trace": traceback.format_exc()}}
 
@@ -198,6 +198,16 @@ def _desired(agent: Agent, request: Request) -> Json:
     return [resource.to_json() for resource in resources.values()]
 
 
+def _plan(agent: Agent, request: Request) -> Json:
+    """The plan of a past run."""
+    from eyas.apply.journal import Runs
+
+    runs, run = Runs(agent.runs_folder), str(request.get("run", ""))
+    if run not in runs.ids():
+        raise Failed(f"cannot show run {run}: no such run", "list the runs: eyas history")
+    return runs.open(run).plan.to_json()
+
+
 def _references(agent: Agent, _request: Request) -> Json:
     from eyas.apply.history import references
     from eyas.apply.journal import Runs
@@ -223,6 +233,7 @@ HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "recover": _recover,
     "history": _history,
     "desired": _desired,
+    "plan": _plan,
     "references": _references,
     "gc": _gc,
 }
