@@ -21,13 +21,13 @@ _WANTED = {"fs/inotify/max_user_instances": 4096, "fs/inotify/max_user_watches":
 _MODULES = ("overlay", "veth", "bridge", "tun", "loop", "fuse", "nf_tables", "nf_nat", "nf_conntrack", "br_netfilter")
 
 
-def read_settings() -> dict[str, str]:
+def read_settings(settings: Path = SETTINGS) -> dict[str, str]:
     """All settings that are not of a namespace and can be both read and written."""
     found = {}
     for top in _SHARED:
-        for directory, _, names in os.walk(SETTINGS / top):
+        for directory, _, names in os.walk(settings / top):
             for path in (Path(directory, name) for name in names):
-                key = str(path.relative_to(SETTINGS))
+                key = str(path.relative_to(settings))
                 if key.startswith(_OWN_LIFE) or path.stat().st_mode & 0o600 != 0o600:
                     continue
                 try:
@@ -37,17 +37,17 @@ def read_settings() -> dict[str, str]:
     return found
 
 
-def prepare(base: Path, listener: Listener) -> None:
+def prepare(base: Path, listener: Listener, settings: Path = SETTINGS) -> None:
     """Note the settings (once for all labs), load modules, raise the limits that a lab needs."""
     note = base / "kernel.json"
     known = read_json(note)
     if known is None or known.get("boot") != boot_id():
-        write_json(note, {"boot": boot_id(), "settings": read_settings()})
+        write_json(note, {"boot": boot_id(), "settings": read_settings(settings)})
     # A lab host has no modules of its own. Where the kernel has all built in, there may be no modprobe.
     if shutil.which("modprobe", path=PATH):
         run(["modprobe", "--quiet", "--all", *_MODULES], check=False)
     for key, wanted in _WANTED.items():
-        path = SETTINGS / key
+        path = settings / key
         if (now := int(path.read_text())) < wanted:
             path.write_text(str(wanted))
             name = key.replace("/", ".")
@@ -56,16 +56,16 @@ def prepare(base: Path, listener: Listener) -> None:
             )
 
 
-def restore(base: Path, listener: Listener) -> None:
+def restore(base: Path, listener: Listener, settings: Path = SETTINGS) -> None:
     """Put back the settings that changed since they were noted."""
     note = base / "kernel.json"
     known = read_json(note)
     if known is not None and known.get("boot") == boot_id():
-        now = read_settings()
+        now = read_settings(settings)
         for key, value in known["settings"].items():
             if now.get(key, value) != value:
                 try:
-                    (SETTINGS / key).write_text(value)
+                    (settings / key).write_text(value)
                 except OSError as error:
                     listener(
                         Event("lab", "kernel", f"cannot put {key} back to {value}: {error.strerror}", level="warning")

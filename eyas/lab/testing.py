@@ -36,7 +36,7 @@ def retry(look: Callable[[], _T], what: str, timeout: float = 60.0, pause: float
         time.sleep(pause)
 
 
-class Place:
+class Where:
     """Somewhere in a lab where commands run: a host, or the internet."""
 
     def __init__(self, lab: Lab, name: str) -> None:
@@ -78,7 +78,7 @@ class Place:
         return f"{self.name}: {replay(argv)}\n{result.text}\n{result.error}".rstrip()
 
 
-class Internet(Place):
+class Internet(Where):
     """Clients beside the hosts, from which the public addresses are reached."""
 
     def __init__(self, lab: Lab) -> None:
@@ -89,7 +89,7 @@ class Internet(Place):
         return self.succeed("curl", "--silent", "--show-error", "--fail", "--max-time", f"{timeout:g}", *options, url)
 
 
-class Host(Place):
+class Host(Where):
     """A lab host under test."""
 
     @property

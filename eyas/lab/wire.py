@@ -66,11 +66,11 @@ def make_internet(place: Place, hosts: Sequence[LabHost]) -> None:
         lines.append(f"link add {VOID} type bridge")
     lines += [f"addr replace {address}/32 dev lo" for address in CLIENTS4]
     lines += [f"addr replace {address}/128 dev lo nodad" for address in CLIENTS6]
-    lines += [f"link set {BRIDGE} up", f"addr flush dev {BRIDGE}", *_routers(hosts)]
+    lines += [f"link set {BRIDGE} up", f"addr flush dev {BRIDGE}", *routers(hosts)]
     ip(place.internet, lines)
 
 
-def _routers(hosts: Sequence[LabHost]) -> list[str]:
+def routers(hosts: Sequence[LabHost]) -> list[str]:
     """Gateway addresses on the bridge, and the way to each prefix with a distant source address."""
     import ipaddress  # 2 ms that only `up` pays
 
