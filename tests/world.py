@@ -3,7 +3,7 @@
 Strict: what a real host refuses, this one refuses (starting a unit without a file, a container without its tree,
 checking out an unknown commit, removing a directory that is not empty). Containers start as root-up starts them, and
 leave the same prints. Mortal: with ``fuse`` set, the n-th act that changes something raises `Killed` instead, as if
-the process had died; `survive` gives the process back its life, `cut` takes the power and `boot` brings the host up again.
+the process had died; `survive` gives the process back its life, `cut` takes the power, `boot` brings the host up.
 """
 
 from __future__ import annotations
