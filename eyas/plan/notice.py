@@ -16,7 +16,7 @@ def notice(kind: str, action: Action, impact: Impact, fields: Sequence[FieldChan
     if action in (Action.create, Action.start):
         return "nobody notices: it was not running"
     if impact >= Impact.restart:
-        return "its clients: connections break while it restarts"
+        return "its clients: a short break"
     if impact >= Impact.reload:
         return _units(fields, impact)
     return "nobody notices"
