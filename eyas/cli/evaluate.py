@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eyas import image
-from eyas.cli import cached
+from eyas.cli import cached, needed
 from eyas.cli.cached import Wanted
 from eyas.core.errors import DefinitionError, Diagnostic
 from eyas.core.events import Event, Listener, silent
@@ -103,6 +103,7 @@ def evaluate(definitions: Definitions, host: str, jobs: int = 0, listener: Liste
     """What a host should hold, with all images built; kept for the next command."""
     lock = locked(definitions, listener)
     build(definitions, lock, jobs, listener)
+    needed.note(definitions.folder, definitions.distinct(), lock)
     with Recorder() as seen:
         # Read again under the eyes of the recorder: what this depends on besides the definitions.
         lock = image.read_lock(definitions.lock_path)

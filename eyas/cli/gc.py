@@ -44,13 +44,12 @@ def run(context: Context, *, keep: int | None = None, json: bool = False) -> int
 
 
 def _keys(session: Session) -> set[str]:
-    """Keys of everything that the definitions need, with the stages that their images stand on."""
+    """Keys that the definitions need, those of other fleets on this machine included."""
     from eyas import image
-    from eyas.image.stages import stages
+    from eyas.cli import needed
 
     lock = image.read_lock(session.definitions.lock_path)
-    recipes = [recipe for recipe in session.definitions.distinct() if lock.holds(recipe)]
-    return {stage.key for recipe in recipes for stage in stages(recipe, lock)}
+    return needed.keys(session.definitions.distinct(), lock) | needed.by_others()
 
 
 def _kept(known: dict[str, str], needed: set[str], trees: Iterable[str]) -> set[str]:

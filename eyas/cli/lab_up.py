@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eyas.cli.context import Context
 from eyas.cli.progress import Late
+from eyas.core.errors import UsageError
 
 if TYPE_CHECKING:
     from eyas.lab import Lab, LabHost
     from eyas.model import Fleet, Host
 
+OWNER = "EYAS_LAB_OWNER"
 CERTIFICATES = "/var/lib/acme"  # where a front keeps authority and certificate, unless told otherwise
 
 
@@ -25,8 +28,12 @@ def run(context: Context, *, folder: str | None = None) -> int:
     began = time.monotonic()
     fleet = context.fleet(folder)
     definitions = read(fleet)
+    owner = os.environ.get(OWNER)
+    if owner is not None and not owner.isdecimal():
+        raise UsageError(f"cannot use {OWNER}={owner}: it is the number of a process")
+    specs = [_spec(host) for host in definitions.fleet.hosts]
     with Late(context.err, context.verbose) as listener:
-        lab = up(Path(fleet), [_spec(host) for host in definitions.fleet.hosts], listener=listener)
+        lab = up(Path(fleet), specs, owner=int(owner) if owner is not None else None, listener=listener)
         furnish(lab, definitions.fleet)
     hosts = ", ".join(f"{name} ({', '.join(found)})" for name, found in sorted(lab.summary().addresses.items()))
     context.write(f"The lab is up: {count(len(lab.specs), 'host')}, {time.monotonic() - began:.1f} s: {hosts}")
