@@ -42,6 +42,7 @@ class Brief:
     nobody reads on a host, and importing what can, takes a quarter of the start. What another release of Python asks
     of it besides is had from the real one."""
 
+    __spec__ = None  # asked for by every import of it, and not worth the real one
     signature = staticmethod(lambda *_args, **_more: "")
     unwrap = staticmethod(lambda function, **_more: function)
     get_annotations = staticmethod(lambda cls, **_more: cls.__dict__.get("__annotations__", {}))
