@@ -35,6 +35,22 @@ ExecStart=ip -batch /etc/eyas/address
 WantedBy=sysinit.target
 """
 
+TMPFILES_UNIT = """\
+# systemd-tmpfiles-setup.service makes these directories at the start, and refuses to be restarted for later ones.
+[Unit]
+Description=Directories that the definitions ask for
+After=systemd-tmpfiles-setup.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=true
+ExecReload=systemd-tmpfiles --create /etc/tmpfiles.d/50-eyas.conf
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 NSPAWN_MOUNT = """\
 # A nested systemd-nspawn cannot take over the inherited /run/systemd/nspawn inside a user namespace.
 [Unit]
@@ -172,9 +188,10 @@ def part_entries(system: System, facts: Mapping[str, Any], users: Sequence[User]
             text(
                 "/etc/tmpfiles.d/50-eyas.conf",
                 "\n".join(lines) + "\n",
-                restart=["systemd-tmpfiles-setup.service"],
+                reload=["eyas-tmpfiles.service"],
             )
         )
+        entries += unit_entries("eyas-tmpfiles.service", TMPFILES_UNIT, enable=True)
     return entries
 
 

@@ -187,8 +187,10 @@ def _granted(grants: Sequence[str]) -> list[str]:
     """What each grant adds; docs/containers.md says what it opens."""
     args = []
     if "docker" in grants:
-        # runc makes a session keyring for each of its containers.
-        args.append("--system-call-filter=add_key keyctl")
+        # runc makes a session keyring for each of its containers; without a user namespace it also guards devices
+        # with a BPF program, which it leaves out inside of one.
+        calls = "add_key keyctl bpf" if "loop" in grants else "add_key keyctl"
+        args.append(f"--system-call-filter={calls}")
     if "loop" in grants:
         args += ["--bind=/dev/loop-control", *(f"--bind={node}" for node in LOOPS)]
     return args
