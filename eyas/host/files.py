@@ -141,7 +141,6 @@ class RealFiles:
                 shutil.rmtree(new)
             self._parents(where)
             os.mkdir(new, 0o755)
-            os.chown(new, 0, 0)
             # Links last, and each folder before what is in it: an entry is never written through a link.
             for entry in sorted(entries, key=lambda e: (e.type == "link", e.path)):
                 _make(new, entry)

@@ -77,6 +77,8 @@ def _remove(system: System, _step: Step, saved: Json) -> None:
     snapshot.put_away(system, paths.FIREWALL, folder_of(saved))
     system.files.remove(paths.FIREWALL_PRINT)
     system.files.remove(paths.FIREWALL_LISTING)
+    if not system.files.list(paths.ETC):
+        system.files.remove(paths.ETC)
 
 
 def _back(system: System, _step: Step, saved: Json, boot: bool) -> None:

@@ -53,6 +53,8 @@ def _look(system: System, step: Step, folder: str) -> Json:
     found = system.accounts.get(name)
     home = found.home if found else str(step.args.get("home") or f"/home/{name}")
     return {
+        "folder": folder,
+        "home": system.files.stat(home) is not None,
         "account": _fields(found) if found else None,
         "keys": snapshot.take(system, _keys_path(home), folder),
         "left": owned.left(system),
@@ -95,10 +97,12 @@ def _back(system: System, step: Step, saved: Json, _boot: bool) -> None:
     if isinstance(seen["account"], dict):
         system.accounts.put(account(name, seen["account"]))
     else:
-        found = system.accounts.get(name)
         system.accounts.remove(name)
-        if found is not None and not system.files.list(f"{found.home}/.ssh"):
-            system.files.remove(f"{found.home}/.ssh")
+        if not seen["home"]:
+            # Made a moment ago by us; kept in the run's folder, in case that somebody was quick.
+            snapshot.put_away(system, str(step.args.get("home") or f"/home/{name}"), str(seen["folder"]))
+            owned.restore(system, step.id, seen["note"])
+            return
     snapshot.put_back(system, seen["keys"])
     owned.restore_left(system, seen["left"])
     owned.restore(system, step.id, seen["note"])
