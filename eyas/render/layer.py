@@ -44,7 +44,7 @@ After=systemd-tmpfiles-setup.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=true
+ExecStart=systemd-tmpfiles --create /etc/tmpfiles.d/50-eyas.conf
 ExecReload=systemd-tmpfiles --create /etc/tmpfiles.d/50-eyas.conf
 
 [Install]
