@@ -14,6 +14,7 @@ from eyas.core.words import Json
 if TYPE_CHECKING:
     from eyas.cli.evaluate import Definitions
     from eyas.model import Container, Host
+    from eyas.model.base import Thing
 
 FORMAT = 1
 RUNS = 50  # so far back is looked for the last change
@@ -85,9 +86,15 @@ def find(definitions: Definitions, thing: str) -> Iterator[Reason]:
                 continue
             if thing in (name, f"container:{name}"):
                 yield Reason(
-                    f"container {name}, {each.address}, of host {host.name}", each.origin, (f"container:{name}",)
+                    f"container {name}, {each.address}, of host {host.name}", line(each), (f"container:{name}",)
                 )
             yield from _of_container(each, thing)
+
+
+def line(thing: Thing) -> str:
+    """The line that asked for a thing; where a function of the user's own made it, that line too."""
+    asked = thing.statement or thing.origin
+    return asked if asked == thing.origin else f"{asked} (made at {thing.origin})"
 
 
 def _of_host(host: Host, thing: str) -> Iterator[Reason]:
@@ -103,7 +110,7 @@ def _of_host(host: Host, thing: str) -> Iterator[Reason]:
         yield Reason(f"unit {plain} of host {host.name}", host.units[plain].origin or where, (f"unit:{plain}",))
     for user in host.users:
         if user.name == plain:
-            yield Reason(f"user {plain} of host {host.name}", user.origin, (f"user:{plain}",))
+            yield Reason(f"user {plain} of host {host.name}", line(user), (f"user:{plain}",))
 
 
 def _of_container(container: Container, thing: str) -> Iterator[Reason]:
@@ -116,15 +123,15 @@ def _of_container(container: Container, thing: str) -> Iterator[Reason]:
         if thing in (source, f"directory:{source}") or (thing.startswith("/") and thing.startswith(source + "/")):
             kind = "data" if bind.persistent else "bind"
             directory = (f"directory:{source}",) if bind.persistent else ()
-            yield Reason(f"{kind} of {name}: {source} at {bind.target or source}", bind.origin, (*ids, *directory))
+            yield Reason(f"{kind} of {name}: {source} at {bind.target or source}", line(bind), (*ids, *directory))
     port, _, proto = thing.removeprefix("forward:").partition("/")
     for forward in container.forwards:
         if port == str(forward.port) and proto in ("", forward.proto):
             what = f"forward of {forward.port}/{forward.proto} to {name}, port {forward.target}"
-            yield Reason(what, forward.origin, ("firewall:eyas",))
+            yield Reason(what, line(forward), ("firewall:eyas",))
     for site in system.sites:
         if thing in (site.name, *site.aliases):
-            yield Reason(f"site {site.name}, answered by {site.to.container}, in {name}", site.origin, ids)
+            yield Reason(f"site {site.name}, answered by {site.to.container}, in {name}", line(site), ids)
     for kind in ("package", "npm", "pip", "unit", "user"):
         origin = system.origins.get(f"{kind}:{thing.removeprefix('package:')}")
         if origin:
@@ -146,4 +153,4 @@ def _path_inside(container: Container, path: str) -> Iterator[Reason]:
         target = str(bind.target or bind.source)
         if path == target or path.startswith(target.rstrip("/") + "/"):
             what = f"{path} in {name} is {bind.source}{path[len(target) :]} of the host"
-            yield Reason(what, bind.origin, (*ids, f"directory:{bind.source}"))
+            yield Reason(what, line(bind), (*ids, f"directory:{bind.source}"))

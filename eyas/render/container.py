@@ -112,7 +112,8 @@ def container_resources(
 ) -> list[Resource]:
     """Tree, layer, identity, persistent directories and the container itself."""
     users = tuple(system.users)
-    name, origin = container.name, container.origin
+    # Where a function of the user's own makes several containers, the line that called it tells them apart.
+    name, origin = container.name, container.statement or container.origin
     entries = layer_entries(spec, system, facts, users, names)
     layer = layer_digest(entries)
     spec["binds"] = bind_fields(facts, users, system.binds)
