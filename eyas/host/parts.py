@@ -58,7 +58,7 @@ class RealKernel:
 
     def set(self, key: str, value: str) -> None:
         try:
-            with open(self._at(key), "w", encoding="utf-8") as file:
+            with os.fdopen(os.open(self._at(key), os.O_WRONLY | os.O_CLOEXEC), "w", encoding="utf-8") as file:
                 file.write(value)
         except FileNotFoundError:
             raise Failed(

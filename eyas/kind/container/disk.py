@@ -46,7 +46,7 @@ def _look(system: System, step: Step, folder: str) -> Json:
         foreign = foreign_drop_ins(name, system.units.show([unit]).get(unit) or UnitState(unit))
     return {
         "folder": folder,
-        "was": [snapshot.take(system, path, folder) for path in places],
+        "was": [snapshot.take(system, path, folder) for path in (*places, paths.image(name))],
         "foreign": [*foreign],
         "left": owned.left(system),
     }
@@ -60,6 +60,7 @@ def _configure(system: System, step: Step, saved: Json) -> None:
     _put(system, paths.env(name), render_env(spec))
     _put(system, paths.limits(name), render_limits(spec))
     _put(system, paths.unit(name), render_unit(name, spec))
+    _show_image(system, name)
     if spec.get("autostart", True):
         if system.files.readlink(paths.wanted(name)) != paths.unit(name):
             system.files.symlink(paths.unit(name), paths.wanted(name))
@@ -74,6 +75,12 @@ def _put(system: System, path: str, text: str) -> None:
     data = text.encode()
     if system.files.read(path) != data:
         system.files.write(path, data)
+
+
+def _show_image(system: System, name: str) -> None:
+    """Let machinectl find the container. What an administrator has there (a root from before) stays as it is."""
+    if system.files.stat(paths.image(name)) is None:
+        system.files.mkdir(paths.image(name), 0o700)
 
 
 def foreign_of(saved: Json) -> list[str]:
@@ -144,6 +151,8 @@ def _remove(system: System, step: Step, saved: Json) -> None:
     system.containers.clear(name)
     for path in _parts(name):
         snapshot.put_away(system, path, folder_of(saved))
+    if system.files.stat(paths.image(name)) is not None and not system.files.list(paths.image(name)):
+        system.files.remove(paths.image(name))
     tidy(system, name)
     left = [path for path in data_paths(spec_of(step)) if system.files.stat(path) is not None]
     if system.files.stat(paths.identity(name)) is not None:
@@ -155,6 +164,8 @@ def _bring_back(system: System, step: Step, saved: Json, _boot: bool) -> None:
     name = name_of(step)
     for path in reversed(_parts(name)):
         snapshot.take_back(system, path, folder_of(saved))
+    if system.files.stat(paths.spec(name)) is not None:
+        _show_image(system, name)
     owned.restore_left(system, table(saved)["left"])
 
 

@@ -53,7 +53,7 @@ def edit_of(system: System, old: Fields, new: Fields) -> Edit:
             edit.put.append(entry)
         _note_units(edit, path, was, now, entry)
     edit.restart -= edit.stop
-    edit.start -= edit.stop | edit.restart
+    edit.start -= edit.stop  # also of one that is restarted: only what runs is, and what is new does not
     edit.reload -= edit.stop | edit.restart | edit.start
     return edit
 

@@ -94,6 +94,8 @@ def _disk_drift(system: System, name: str, disk: Mapping[str, Json], state: Unit
         there = _text(system, path)
         if there != text:
             found.append(f"{path} {_how(path, there)}")
+    if system.files.stat(paths.image(name)) is None:
+        found.append(f"{paths.image(name)} is missing")
     found += [f"{path} added by hand" for path in foreign_drop_ins(name, state)]
     if enabled != bool(disk.get("autostart", True)):
         found.append("start at boot switched " + ("on" if enabled else "off") + " by hand")

@@ -120,6 +120,8 @@ def _service_section(name: str, spec: Fields) -> list[str]:
         # 133 is how systemd-nspawn says that the container wants to reboot.
         "RestartForceExitStatus=133",
         "SuccessExitStatus=133",
+        # Powered off while it still booted: no failure to make good by another start.
+        "RestartPreventExitStatus=0",
         # One that dies comes back, ever more slowly; one that was stopped or has powered itself off stays so.
         "Restart=on-failure",
         "RestartSec=1",
@@ -184,7 +186,7 @@ def arguments(name: str, spec: Fields) -> list[str]:
 
 
 def _granted(grants: Sequence[str]) -> list[str]:
-    """What each grant adds; docs/containers.md says what it opens."""
+    """What each grant adds to the command line (devices: see `_devices`)."""
     args = []
     if "docker" in grants:
         # runc makes a session keyring for each of its containers; without a user namespace it also guards devices

@@ -23,12 +23,13 @@ try_http() { # port path status contains
     local answer body
     # One subshell, so that a server that accepts and says nothing can be left behind by its time limit.
     answer=$(
+        exec 2>/dev/null
         exec 3<>"/dev/tcp/$ADDRESS/$1" || exit
         printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: eyas-probe\r\nConnection: close\r\n\r\n' "$2" "$name" >&3
         IFS= read -r -t 10 status <&3 || exit
         printf '%s\n' "$status"
         [ -n "$4" ] && timeout 10 cat <&3 | tr -d '\0'
-    ) 2>/dev/null
+    )
     local first=${answer%%[$'\r\n']*}
     if [ -z "$first" ]; then
         seen="no answer"
