@@ -23,6 +23,7 @@ FIREWALL = f"{ETC}/firewall.nft"
 SYSCTL = "/etc/sysctl.d/60-eyas.conf"
 UNITS = "/etc/systemd/system"
 NETWORK = "/etc/systemd/network"
+MACHINES = "/var/lib/machines"
 JOURNAL = "/var/log/journal"
 PROGRAMS = "/usr/local/lib/eyas"
 
@@ -84,6 +85,11 @@ def wanted(container: str) -> str:
 def root(container: str) -> str:
     """The merged root of a running container."""
     return f"{ROOTS}/{container}"
+
+
+def image(container: str) -> str:
+    """An empty directory: machinectl(1) starts and enables only what it finds an image of."""
+    return f"{MACHINES}/{container}"
 
 
 def print_of(container: str) -> str:
