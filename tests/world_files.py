@@ -73,7 +73,17 @@ class WorldFiles:
         self.nodes: dict[str, Node] = {}
         for path in ("/", "/etc", "/etc/systemd", "/etc/systemd/system", "/etc/systemd/network", "/etc/sysctl.d"):
             self.nodes[path] = Node("dir", 0o755)
-        for path in ("/var", "/var/lib", "/var/lib/eyas", "/run", "/home", "/usr", "/usr/local", "/usr/local/lib"):
+        for path in (
+            "/var",
+            "/var/lib",
+            "/var/lib/eyas",
+            "/var/lib/machines",
+            "/run",
+            "/home",
+            "/usr",
+            "/usr/local",
+            "/usr/local/lib",
+        ):
             self.nodes[path] = Node("dir", 0o755)
         self.nodes["/var/log"] = self.nodes["/var/log/journal"] = Node("dir", 0o755)
 
