@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from eyas.core.events import Event
 from eyas.lab import Lab, LabHost, down, remove_orphans, up
 from eyas.lab.testing import Host, Internet
-
-GARUDA = LabHost(
-    "immortalis",
-    addresses=("203.0.113.112/26", "2001:db8:5:1::2/64"),
-    gateways=("203.0.113.65", "fe80::1"),
-)
-
-LabMaker: TypeAlias = Callable[..., Lab]
+from tests.lab.labs import GARUDA, LabMaker
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

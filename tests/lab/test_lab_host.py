@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import GARUDA, LabMaker
 
 from eyas.core.errors import Failed, UsageError
 from eyas.lab import Lab, LabHost, Place, down, find, list_labs, up
@@ -19,6 +18,7 @@ from eyas.lab.place import HostPlace
 from eyas.lab.state import read_json
 from eyas.lab.sweep import traces
 from eyas.lab.testing import Host, Internet, retry
+from tests.lab.labs import GARUDA, LabMaker
 
 BASE = 540147712  # where the test container's user ids start, a multiple of 65536
 
