@@ -153,13 +153,13 @@ class WorldUnits:
         if name == "eyas-firewall.service":
             self.world.load_firewall_at_boot()
 
-    def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "") -> None:
+    def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "", alone: bool = False) -> None:
         self.fuse.act()
         if machine:
             self._inside(machine, "stop", units)
             return
         for name in units:
-            self._stop(name)
+            self._stop(name, spread=not alone)
 
     def _stop(self, name: str, *, spread: bool = True) -> None:
         if self.running.pop(name, None) is None:

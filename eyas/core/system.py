@@ -116,8 +116,9 @@ class Units(Protocol):
         """Start, in the order of the units' edges. With ``wait`` until the jobs are done, Failed if one
         fails."""
 
-    def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "") -> None:
-        """Stop and wait. No error for what does not run or does not exist."""
+    def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "", alone: bool = False) -> None:
+        """Stop and wait. No error for what does not run or does not exist. ``alone``: whatever depends on them goes
+        on running."""
 
     def restart(self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = "") -> None: ...
 

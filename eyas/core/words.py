@@ -59,9 +59,12 @@ class Phase(IntEnum):
     prepare = 10  # trees, layers, directories, keys, packages: nothing that runs looks at them yet
     host = 20  # users, sysctls, files and units of the host: containers may need them at their start
     network = 30  # bridge and names before any container that uses them
+    # Unit files and specs, then one daemon-reload for all of them: before anything stops, because systemd stops along
+    # with a container all that it still believes to need it.
+    configure = 35
     stop = 40  # what goes away frees its address, ports and binds first
+    remove = 45  # its files, and all else that is no longer declared
     firewall = 50  # one transaction, when the old is gone and before the new is asked for
-    configure = 60  # unit files and specs, then one daemon-reload for all of them
     live = 70  # what running containers take without a restart
     restart = 80  # containers, in order of their edges
     start = 90  # new containers, in order of their edges

@@ -80,10 +80,11 @@ class RealUnits:
     def start(self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = "") -> None:
         self._job("start", units, wait, timeout, machine)
 
-    def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "") -> None:
+    def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "", alone: bool = False) -> None:
         if not units:
             return
-        result = run(_systemctl(machine, "stop", "--", *units), timeout=timeout, check=False)
+        mode = ["--job-mode=ignore-dependencies"] if alone else []
+        result = run(_systemctl(machine, "stop", *mode, "--", *units), timeout=timeout, check=False)
         # Exit status 5: the unit does not exist, so it does not run either (systemctl(1), "EXIT STATUS").
         if result.code not in (0, 5):
             raise self._failed("stop", units, machine, result.error)

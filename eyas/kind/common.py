@@ -10,6 +10,8 @@ from eyas.core.words import FieldChange, Fields, Impact, Json, Phase, Resource, 
 
 RELOAD = Step("systemd", "reload", "systemd:reload", Phase.configure)
 """Let systemd read unit files again, once for all steps that changed some."""
+RELOAD_REMOVED = Step("systemd", "reload", "systemd:reload-removed", Phase.remove)
+"""The same when unit files have gone: what ran from them has stopped by then."""
 SETTLE = Step("systemd", "settle", "systemd:settle", Phase.prepare)
 """Nothing forwards; backwards, the daemon-reload after unit files were put back."""
 

@@ -37,7 +37,7 @@ class Names:
 
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete:
-            return [Step(self.name, "remove", change.id, Phase.configure)]
+            return [Step(self.name, "remove", change.id, Phase.remove)]
         assert want is not None
         return [Step(self.name, "write", change.id, Phase.network, {"content": want.fields["content"]})]
 

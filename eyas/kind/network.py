@@ -90,7 +90,7 @@ class Network:
 
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete or want is None:
-            return [SETTLE, Step(self.name, "remove", change.id, Phase.configure)]
+            return [SETTLE, Step(self.name, "remove", change.id, Phase.remove)]
         content = want.fields["content"]
         return [SETTLE, Step(self.name, "write", change.id, Phase.network, {"content": content}), RELOAD]
 

@@ -96,7 +96,7 @@ class Sysctl:
 
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete or want is None:
-            return [Step(self.name, "remove", change.id, Phase.configure)]
+            return [Step(self.name, "remove", change.id, Phase.remove)]
         return [Step(self.name, "set", change.id, Phase.host, {"value": plain(want.fields["value"])})]
 
     def observe(self, system: System) -> list[Resource]:

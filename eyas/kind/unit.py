@@ -8,7 +8,7 @@ from eyas.core import paths
 from eyas.core.system import System, UnitState
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step, digest
 from eyas.kind import owned, snapshot
-from eyas.kind.common import RELOAD, SETTLE, Deed, by_hand, table, text, whole
+from eyas.kind.common import RELOAD_REMOVED, SETTLE, Deed, by_hand, table, text, whole
 
 EARLY_RELOAD = Step("systemd", "reload", "systemd:reload-host", Phase.host)
 """Units of the host may be needed by containers, so they are read and started before any of those."""
@@ -179,7 +179,7 @@ class Unit:
         settle = Step(self.name, "settle", change.id, Phase.prepare)
         if change.action is Action.delete or want is None:
             stop = Step(self.name, "stop", change.id, Phase.stop)
-            return [settle, SETTLE, stop, Step(self.name, "remove", change.id, Phase.configure), RELOAD]
+            return [settle, SETTLE, stop, Step(self.name, "remove", change.id, Phase.remove), RELOAD_REMOVED]
         fields = {field.field for field in change.fields}
         args: dict[str, Json] = {"content": want.fields["content"], "enabled": bool(want.fields.get("enabled"))}
         steps = [settle]

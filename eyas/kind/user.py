@@ -118,7 +118,7 @@ class User:
 
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete or want is None:
-            return [Step(self.name, "remove", change.id, Phase.configure)]
+            return [Step(self.name, "remove", change.id, Phase.remove)]
         return [Step(self.name, "put", change.id, Phase.host, want.fields)]
 
     def observe(self, system: System) -> list[Resource]:

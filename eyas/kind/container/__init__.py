@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
-from eyas.kind.common import RELOAD, SETTLE, Deed, integer, table, whole
+from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
 from eyas.kind.container import disk, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
 from eyas.kind.container.observe import observe
@@ -91,8 +91,8 @@ class Container:
             Step(self.name, "settle", change.id, Phase.prepare),
             SETTLE,
             Step(self.name, "stop", change.id, Phase.stop, timeout),
-            Step(self.name, "remove", change.id, Phase.configure, {"spec": spec(have)}),
-            RELOAD,
+            Step(self.name, "remove", change.id, Phase.remove, {"spec": spec(have)}),
+            RELOAD_REMOVED,
         ]
 
     def _configured(self, change: Change, want: Resource, have: Resource | None) -> list[Step]:

@@ -41,7 +41,8 @@ def _unstart(system: System, step: Step, saved: Json, boot: bool) -> None:
     if boot or table(saved)["running"]:
         return
     unit = paths.unit_name(name_of(step))
-    system.units.stop([unit])
+    # Alone: another container may have got an edge to it in this run, which is taken back only after this.
+    system.units.stop([unit], alone=True)
     system.units.reset_failed([unit])
 
 
