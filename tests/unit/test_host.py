@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from eyas.host.packages import installed_in
 from eyas.host.parts import RealKernel
 from eyas.host.units import parse_show
 
-ME = {"uid": os.getuid(), "gid": os.getgid()}
+ME: dict[str, Any] = {"uid": os.getuid(), "gid": os.getgid()}
 
 
 def test_a_file_is_replaced_in_one_go(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@
 name=$1
 run=/run/eyas
 for mount in "$run/roots/$name" "$run/layer/$name"; do
-    [ -d "$mount" ] || continue
-    # A mount may be stacked after several unclean deaths; busy ones are detached and go with their last user.
-    while umount -R "$mount" 2>/dev/null || umount -lR "$mount" 2>/dev/null; do :; done
+    # What is not empty is mounted, perhaps more than once after several unclean deaths. Busy mounts are detached and
+    # go with their last user.
+    while set -- "$mount"/* && { [ -e "$1" ] || [ -L "$1" ]; }; do
+        umount -R "$mount" 2>/dev/null || umount -lR "$mount" 2>/dev/null || break
+    done
 done
 export=/run/systemd/nspawn/unix-export/$name
 if [ -e "$export" ]; then

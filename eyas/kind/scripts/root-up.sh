@@ -6,6 +6,7 @@
 # /run/eyas/prints/NAME.json and NAME.unit (what this start was made from).
 # Few processes on purpose: each costs a millisecond, and every start of every container waits for them.
 set -eu
+umask 022
 fail() { echo "cannot assemble the root of $name: $*" >&2; exit 1; }
 
 name=$1
@@ -60,11 +61,11 @@ esac
 #    rewritten. The upper's second entry maps the host's root, without which the overlay would be read-only.
 lowers=
 if [ "$BASE" = 0 ]; then
-    mkdir "$layer/rw" "$layer/rw/upper" "$layer/rw/work"
+    mkdir "$layer/rw" "$layer/rw/upper" "$layer/rw/upper/etc" "$layer/rw/work"
     made=$layer/rw/upper
     for lower in $LOWERS; do lowers=$lowers:$lower; done
 else
-    mkdir "$layer/rw" "$layer/raw" "$layer/raw/upper" "$layer/raw/work" "$layer/0" "$layer/1"
+    mkdir "$layer/rw" "$layer/raw" "$layer/raw/upper" "$layer/raw/upper/etc" "$layer/raw/work" "$layer/0" "$layer/1"
     made=$layer/raw/upper
     mount --bind -o "X-mount.idmap=b:0:$BASE:65536 b:65536:0:1" "$layer/raw" "$layer/rw"
     count=0
@@ -80,7 +81,6 @@ fi
 if ! [ -e "${LOWERS%% *}/etc/resolv.conf" ]; then
     for servers in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
         [ -s $servers ] || continue
-        mkdir -m 0755 "$made/etc"
         cat $servers >"$made/etc/resolv.conf"
         break
     done
