@@ -5,6 +5,7 @@ from __future__ import annotations
 from eyas.cli.cached import Wanted
 from eyas.cli.context import Context
 from eyas.cli.session import Session
+from eyas.cli.view.plan import plan_text, question
 from eyas.core.errors import EyasError, UsageError
 from eyas.core.words import Action, Json, Plan
 
@@ -33,8 +34,6 @@ def run(context: Context, *, yes: bool = False, jobs: int | None = None, json: b
 
 
 def _show(context: Context, plan: Plan) -> None:
-    from eyas.cli.view.plan import plan_text
-
     context.write(plan_text(plan, context.width(), context.paint(), context.verbose))
 
 
@@ -48,8 +47,6 @@ def _agreed(context: Context, plan: Plan) -> bool:
             f"cannot ask whether {', '.join(names)} may restart: no terminal to ask on",
             "look at the plan, then give --yes",
         )
-    from eyas.cli.view.plan import question
-
     context.err.write(f"{question(plan)} [y/N] ")
     context.err.flush()
     return context.input.readline().strip().lower() in ("y", "yes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eyas.cli.context import Context
 from eyas.cli.session import Session
+from eyas.cli.view.plan import plan_text
 
 DIFFERENCES = 3
 
@@ -16,8 +17,6 @@ def run(context: Context, *, json: bool = False, exit_code: bool = False) -> int
         if json:
             context.write_json(plan.to_json())
         else:
-            from eyas.cli.view.plan import plan_text
-
             context.warn(wanted.warnings)
             context.write(plan_text(plan, context.width(), context.paint(), context.verbose))
         return DIFFERENCES if exit_code and plan else 0
