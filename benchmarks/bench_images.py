@@ -53,6 +53,8 @@ def mmdebstrap(asked: list[Recipe], target: Path) -> None:
     sources = target.with_name("sources.list")
     sources.write_text("\n".join(machine_archive().lines(suite)) + "\n")
     argv = [
+        # In a process namespace of its own, so that nothing of it stays when this script is interrupted.
+        "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
         "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--format=directory",
         f"--include={','.join(names)}", suite, str(target), str(sources),
     ]  # fmt: skip
