@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from eyas.model import File, Link, System, User
+from eyas.model import File, System, User
 from eyas.model.origin import user_frame
 
 SSHD = """\
@@ -48,10 +48,6 @@ def ssh(*, settings: str = "") -> System:
     ``settings``: further lines of sshd_config(5)."""
     return System(
         packages=["openssh-server"],
-        files={
-            "/etc/ssh/sshd_config.d/10-eyas.conf": File(SSHD + settings, reload=("ssh.service",)),
-            # /run/nologin shuts people out until systemd-user-sessions.service has run, which containers do without
-            "/etc/tmpfiles.d/systemd-nologin.conf": Link("/dev/null"),
-        },
+        files={"/etc/ssh/sshd_config.d/10-eyas.conf": File(SSHD + settings, reload=("ssh.service",))},
         mask=["sshd-keygen.service"],
     )

@@ -28,16 +28,10 @@ def network_resources(bridge: Bridge, origin: str) -> list[Resource]:
         f"[Match]\nName={bridge.name}\n\n[Network]\nConfigureWithoutCarrier=yes\nLinkLocalAddressing=ipv6\n"
         f"IPv6AcceptRA=no\n\n[Link]\nRequiredForOnline=no\n{addresses}"
     )
-    # As systemd's own 80-container-vb.network, and a frame may leave by the port it came from: where br_netfilter is
-    # loaded, a container that asks for itself by the public address is answered by the bridge, not by routing.
-    ports = (
-        "[Match]\nKind=veth\nName=vb-*\n\n[Network]\nKeepMaster=yes\nLinkLocalAddressing=no\n"
-        "LLDP=yes\nEmitLLDP=nearest-bridge\n\n[Bridge]\nHairPin=yes\n"
-    )
     base = f"50-eyas-{bridge.name}"
     return [
-        Resource(f"network:{base}{kind}", "network", "host", {"content": content}, origin)
-        for kind, content in ((".netdev", netdev), (".network", network), ("-ports.network", ports))
+        Resource(f"network:{base}.{kind}", "network", "host", {"content": content}, origin)
+        for kind, content in (("netdev", netdev), ("network", network))
     ]
 
 

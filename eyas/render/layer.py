@@ -129,6 +129,8 @@ def base_entries(spec: Mapping[str, Any]) -> list[Entry]:
         text("/etc/eyas/address", "\n".join(lines) + "\n"),
         text("/etc/systemd/system.conf.d/50-eyas.conf", stop),
         text("/etc/systemd/journald.conf.d/50-eyas.conf", journal, restart=["systemd-journald.service"]),
+        # /run/nologin shuts people out until systemd-user-sessions.service has run, which is one of those trimmed
+        link("/etc/tmpfiles.d/systemd-nologin.conf", "/dev/null"),
         # newer than /usr, so that systemd does not rebuild caches on every start (systemd-update-done.service(8))
         text("/etc/.updated", ""),
         text("/var/.updated", ""),

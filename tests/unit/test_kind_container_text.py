@@ -61,9 +61,10 @@ def test_edges_never_require() -> None:
 
 
 def test_probes_belong_to_the_start_and_have_their_time() -> None:
-    assert settings(render_unit("web", spec()), "ExecStartPost") == []
+    hairpin = "-bridge link set dev vb-web hairpin on"
+    assert settings(render_unit("web", spec()), "ExecStartPost") == [hairpin]
     text = render_unit("web", spec(probes=[{"type": "tcp", "port": 80, "timeout": 100}]))
-    assert settings(text, "ExecStartPost") == ["-/usr/local/lib/eyas/probe web"]
+    assert settings(text, "ExecStartPost") == [hairpin, "-/usr/local/lib/eyas/probe web"]
     assert settings(text, "TimeoutStartSec") == ["110"]
 
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import pytest
 
-from eyas.model import Backend, Bind, Container, Image, Link, Site, System, Unit, User, merged
+from eyas.model import Backend, Bind, Container, Image, Site, System, Unit, User, merged
 from eyas.parts import (
     Database,
     docker,
@@ -259,7 +259,6 @@ class TestOthers:
         assert "PasswordAuthentication no" in conf
         assert "HostKey /etc/ssh/eyas/ssh_host_ed25519_key" in conf
         assert conf.endswith("AllowUsers ann\n")
-        assert ssh().files["/etc/tmpfiles.d/systemd-nologin.conf"] == Link("/dev/null")
 
     def test_joined_parts_keep_everything_once(self) -> None:
         one = System(packages=["curl", "less"], files={"/a": "1"}, units={"a.service": Unit("[Unit]\n")})

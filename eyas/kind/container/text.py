@@ -112,6 +112,9 @@ def _service_section(name: str, spec: Fields) -> list[str]:
         "Type=notify",
         f"ExecStartPre={paths.PROGRAMS}/root-up {name}",
         "ExecStart=systemd-nspawn \\\n    " + " \\\n    ".join(_word(arg) for arg in arguments(name, spec)),
+        # A frame may leave by the port it came from. Where br_netfilter is loaded, the bridge itself redirects what a
+        # container sends to itself by the public address, and would drop it.
+        f"ExecStartPost=-bridge link set dev {_word(f'vb-{name}')} hairpin on",
         *([f"ExecStartPost=-{paths.PROGRAMS}/probe {name}"] if probes else []),
         f"ExecStopPost={paths.PROGRAMS}/root-down {name}",
         "KillMode=mixed",
