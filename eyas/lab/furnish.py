@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 from eyas.lab.spec import LabHost
+from eyas.lab.tree import SUITE
+from eyas.lab.wire import ARCHIVE
 
 # Units that would wait for hardware, change the machine below, or only make noise.
 _MASKED = (
@@ -40,6 +42,21 @@ ExecStart=
 ExecStart=/usr/lib/systemd/systemd-networkd-wait-online --interface={interface} --timeout=20
 """
 
+_SOURCES = f"""\
+# made by the lab: the archive in its internet
+Types: deb
+URIs: http://{ARCHIVE}/debian
+Suites: {SUITE} {SUITE}-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://{ARCHIVE}/debian-security
+Suites: {SUITE}-security
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+
 PROVIDER = "etc/systemd/network/05-provider.network"
 
 
@@ -60,6 +77,9 @@ def furnish(root: Path, host: LabHost, lab: str) -> None:
     for shipped in sorted((root / "usr/lib/sysctl.d").glob("*.conf")):
         _link(root / "etc/sysctl.d" / shipped.name, "/dev/null")
     (root / "var/log/journal").mkdir(parents=True, exist_ok=True)  # journald keeps what it is told across boots
+    for configured in (root / "etc/apt/sources.list", *(root / "etc/apt/sources.list.d").glob("*")):
+        configured.unlink(missing_ok=True)
+    _write(root / "etc/apt/sources.list.d/lab.sources", _SOURCES)
     for path in host.data:
         (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
     uplink(root, host)
