@@ -53,23 +53,23 @@ WantedBy=multi-user.target
 
 NSPAWN_MOUNT = """\
 # A nested systemd-nspawn cannot take over the inherited /run/systemd/nspawn inside a user namespace.
+# A service, not a mount unit: while systemd holds back its reading of mounts (five a second), every mount job waits.
 [Unit]
 Description=Place for nested containers
 DefaultDependencies=no
-Conflicts=umount.target
-Before=local-fs.target umount.target
+Before=local-fs.target
 
-[Mount]
-What=nspawn
-Where=/run/systemd/nspawn
-Type=tmpfs
-Options=mode=0755
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=mount --mkdir -t tmpfs -o mode=0755,nosuid,nodev nspawn /run/systemd/nspawn
 
 [Install]
 WantedBy=local-fs.target
 """
 
-# Units that cost time or memory at each start and do nothing useful on a root that is discarded. Each can be had
+# Units that cost time or memory at each start and do nothing useful on a root that is discarded; any single mount job
+# costs up to a second (see NSPAWN_MOUNT), and systemd-nspawn has mounted /tmp and /dev/mqueue already. Each can be had
 # back: `enable=["systemd-logind.service"]` in a part wins over this list.
 TRIMMED = (
     "apt-daily-upgrade.timer",
@@ -77,6 +77,7 @@ TRIMMED = (
     "console-getty.service",
     "dpkg-db-backup.timer",
     "dev-hugepages.mount",
+    "dev-mqueue.mount",
     "e2scrub_all.timer",
     "e2scrub_reap.service",
     "fstrim.timer",
@@ -85,6 +86,10 @@ TRIMMED = (
     "man-db.timer",
     "networkd-dispatcher.service",
     "run-lock.mount",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
     "systemd-ask-password-console.path",
     "systemd-ask-password-wall.path",
     "systemd-firstboot.service",
@@ -108,6 +113,8 @@ TRIMMED = (
     "systemd-update-utmp.service",
     "systemd-update-utmp-runlevel.service",
     "systemd-user-sessions.service",
+    "tmp.mount",
+    "var-lib-machines.mount",
 )
 
 
@@ -138,7 +145,7 @@ def base_entries(spec: Mapping[str, Any]) -> list[Entry]:
         *(link(f"{UNITS}/{name}", "/dev/null") for name in TRIMMED),
     ]
     if "nspawn" in spec["grants"]:
-        entries += unit_entries("run-systemd-nspawn.mount", NSPAWN_MOUNT, enable=True)
+        entries += unit_entries("eyas-nspawn.service", NSPAWN_MOUNT, enable=True)
     return entries
 
 

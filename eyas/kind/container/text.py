@@ -110,6 +110,9 @@ def _service_section(name: str, spec: Fields) -> list[str]:
     lines = [
         "[Service]",
         "Type=notify",
+        # /tmp is of the root, and so within its cap; a tmpfs of its own would let each container have a tenth of the
+        # host's memory more.
+        "Environment=SYSTEMD_NSPAWN_TMPFS_TMP=0",
         f"ExecStartPre={paths.PROGRAMS}/root-up {name}",
         "ExecStart=systemd-nspawn \\\n    " + " \\\n    ".join(_word(arg) for arg in arguments(name, spec)),
         # A frame may leave by the port it came from. Where br_netfilter is loaded, the bridge itself redirects what a
