@@ -99,11 +99,14 @@ class Late:
 
 
 def line_of(event: Event) -> str:
-    """An event as one line: topic, what it concerns, news."""
-    name = event.name.split(":", 1)[-1] if event.topic in ("apply", "undo") else event.name
+    """An event as one line: topic, what it concerns, news; nothing twice."""
+    name = _short(event.name.split(":", 1)[-1] if event.topic in ("apply", "undo") else event.name)
+    text = _short(event.text)
+    if text.startswith(f"{event.topic}: "):
+        text = text.removeprefix(f"{event.topic}: ")
     prefix = "warning: " if event.level == "warning" else ""
-    about = f"{name}: " if name and name not in event.text else ""
-    return _short(f"{event.topic}: {prefix}{about}{event.text}")
+    about = f"{name}: " if name and name not in text else ""
+    return f"{event.topic}: {prefix}{about}{text}"
 
 
 def _short(line: str) -> str:
