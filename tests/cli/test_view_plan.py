@@ -93,3 +93,12 @@ def test_colours_are_only_paint() -> None:
 def test_the_question_names_who_restarts() -> None:
     plan = Plan("h", (change("b", field(Impact.restart)), change("a", action=Action.delete)), ())
     assert question(plan) == "Restart or stop 2 containers (a, b)?"
+
+
+def test_a_long_list_is_cut_and_told_in_full_when_asked() -> None:
+    fields = tuple(field(Impact.live, f"/etc/file{number} added") for number in range(9))
+    plan = Plan("h", (change("web", *fields),), ())
+    assert "and 3 more (-v lists them)" in plan_text(plan)
+    assert "file8" not in plan_text(plan)
+    assert "file8" in plan_text(plan, verbose=True)
+    assert "more (-v" not in plan_text(plan, verbose=True)

@@ -10,6 +10,8 @@ from eyas.core.words import Action, Change, FieldChange, Impact, Plan
 PREPARES = ("tree", "layer", "identity", "directory")
 """Kinds that only make ready what a container's own change speaks of."""
 
+MANY = 6  # lines of one impact for one container; what is beyond is counted, and listed with -v
+
 DONE = {Action.create: "added", Action.update: "changed", Action.delete: "removed", Action.start: "started"}
 WORDS = {"names": "names of the containers", "firewall": "firewall", "network": "network", "sysctl": "kernel setting"}
 COLUMNS = (Column(), Column(), Column(flexible=True, least=24), Column(), Column(flexible=True, least=16))
@@ -21,7 +23,7 @@ def plan_text(plan: Plan, width: int = 100, paint: Paint | None = None, verbose:
     if not plan:
         return "\n".join([f"{plan.host}: no changes. The host is what the definitions say.", *left_lines(plan)])
     groups = grouped(plan.changes, verbose)
-    rows = [row for owner, changes in groups for row in _rows(owner, changes, paint)]
+    rows = [row for owner, changes in groups for row in _rows(owner, changes, paint, 0 if verbose else MANY)]
     parts = [table(COLUMNS, rows, width)] if rows else ["What the host prepares is incomplete (see -v)."]
     return "\n".join([*parts, untouched_line(plan), *left_lines(plan)]).strip("\n")
 
@@ -40,24 +42,31 @@ def grouped(changes: Sequence[Change], verbose: bool = False) -> list[tuple[str,
     return sorted(found, key=lambda g: (-max(c.impact for c in g[1]), g[0] == "host", g[0]))
 
 
-def _rows(owner: str, changes: Iterable[Change], paint: Paint) -> list[list[Cell | str]]:
+def _rows(owner: str, changes: Iterable[Change], paint: Paint, many: int) -> list[list[Cell | str]]:
+    """Lines of one owner; at most ``many`` (0: all) of one impact."""
     rows: list[list[Cell | str]] = []
     before = ""
+    seen: dict[Impact, int] = {}
     for change in changes:
         for impact, what in _said(change):
+            seen[impact] = seen.get(impact, 0) + 1
+            if many and seen[impact] > many:
+                continue
             # What is the same as in the line above is not repeated: the eye finds where it differs.
             notice = change.notice if change.notice != before and impact is change.impact else ""
             before = notice or before
-            name = Cell(owner if not rows else "", paint.bold)
             rows.append(
                 [
-                    name,
+                    Cell(owner if not rows else "", paint.bold),
                     Cell(_impact(change, impact), paint.impact(impact)),
                     what,
                     Cell(change.origin, paint.dim),
                     notice,
                 ]
             )
+    for impact, number in seen.items():
+        if many and number > many:
+            rows.append(["", impact.name.replace("_", " "), f"and {number - many} more (-v lists them)", "", ""])
     return rows
 
 

@@ -111,8 +111,9 @@ def wrap(text: str, width: int) -> list[str]:
             line = ""
         line = f"{line} {word}" if line else word
         while len(line) > max(width, 1):
-            lines.append(line[:width])
-            line = line[width:]
+            cut = line.rfind("/", width // 2, width) + 1 or width  # a path breaks behind a slash, where there is one
+            lines.append(line[:cut])
+            line = line[cut:]
     return [*lines, line] if line or not lines else lines
 
 
