@@ -56,6 +56,12 @@ class World:
             shutil.copy(record, state / "builds")
         return state
 
+    def copied(self, name: str) -> Path:
+        """The built state once more; owners matter, so this is cp's job."""
+        state = self.fresh(name)
+        subprocess.run(["cp", "-a", str(self.state), str(state)], check=True)
+        return state
+
     def child(self, state: Path, *recipes: Recipe, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         lock = self.path / "eyas.lock"
         write_lock(lock, self.lock)
@@ -237,8 +243,7 @@ def test_a_full_disk_is_told_and_mended_by_room(world: World) -> None:
 
 
 def test_after_a_power_cut_damaged_commits_are_dropped_and_built_again(world: World) -> None:
-    state = world.fresh("power")
-    shutil.copytree(world.state, state, symlinks=True)
+    state = world.copied("power")
     store, base, tools = store_path(state), key(BASE, world.lock), key(TOOLS, world.lock)
     own = objects(store, tools) - objects(store, world_parent(world, tools))
     file = next(path for path in sorted(own) if path.suffix == ".file" and path.stat().st_size > 0)
@@ -302,8 +307,7 @@ def test_shipped_files_are_the_same_files_and_gc_removes_only_what_nobody_keeps(
     file = next(path for path in sorted(objects(target, image)) if path.stat().st_size > 0)
     assert file.stat().st_ino == (store_path(world.state) / file.relative_to(target)).stat().st_ino
     fsck(target)
-    state = world.fresh("swept")
-    shutil.copytree(world.state, state, symlinks=True)
+    state = world.copied("swept")
     keep = key(NPM, world.lock)
     gone = gc(state, {keep})
     assert set(commits(state)) == {keep}
