@@ -206,6 +206,29 @@ def test_a_masked_unit_is_stopped() -> None:
     assert found.stop == {"app.service"}
 
 
+def test_a_masked_mount_stays_until_the_next_start() -> None:
+    found = edit({}, {f"{UNITS}/tmp.mount": row("l", type="link", target="/dev/null")})
+    assert found.stop == set()
+    assert found.manager
+
+
+def test_a_mount_that_goes_needs_a_restart_because_it_may_be_in_use() -> None:
+    found = compare_specs(spec(files={}), spec(files={f"{UNITS}/srv.mount": row("1")}))
+    assert [(change.impact, change.unit) for change in found] == [(Impact.restart, "srv.mount")]
+
+
+def test_a_mask_that_goes_stops_nobody() -> None:
+    found = edit({f"{UNITS}/app.service": row("l", type="link", target="/dev/null")}, {})
+    assert found.drop == [f"{UNITS}/app.service"]
+    assert not found.stop | found.restart | found.start
+
+
+def test_the_packages_own_unit_comes_to_light_again() -> None:
+    below = {"/usr/lib/systemd/system/app.service": Entry("/usr/lib/systemd/system/app.service", "file", 0o644)}
+    found = edit({f"{UNITS}/app.service": row("1")}, {}, below)
+    assert (found.stop, found.restart) == (set(), {"app.service"})
+
+
 def test_a_restart_makes_a_reload_needless() -> None:
     old = {"/etc/a": row("1", reload=["app.service"]), "/etc/b": row("1", restart=["app.service"])}
     found = edit(old, {path: {**entry, "digest": "2"} for path, entry in old.items()})

@@ -32,6 +32,7 @@ SPEC = (*RESTART, *LIVE, *SHOWN, "layer", "files", "name")
 
 UNIT_PLACES = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 SUFFIXES = (".service", ".socket", ".timer", ".path", ".mount", ".automount", ".swap", ".slice", ".target")
+HELD = (".mount", ".swap")  # what uses them can keep them from going
 BYTES = ("memory_max", "memory_high")
 LIMITS = {
     "memory_max": "memory",
@@ -207,8 +208,11 @@ def notices(path: str, entry: Mapping[str, Json], started: bool = True) -> tuple
     if reload:
         return Impact.reload, reload[0]
     unit = unit_of(path)
-    if unit and started and entry.get("type") == "file":
-        return Impact.restart_unit, unit
+    if unit and entry.get("type") == "file":
+        if started:
+            return Impact.restart_unit, unit
+        if path.endswith(f"/{unit}") and unit.endswith(HELD):
+            return Impact.restart, unit
     return Impact.live, unit
 
 

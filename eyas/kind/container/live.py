@@ -23,6 +23,9 @@ from eyas.kind.container.text import id_base, words
 
 MANAGER = ("/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
 NOWHERE = "/dev/null"
+PACKAGED = "/usr/lib/systemd/system/"
+# Masked, these stay as they are until the next start: what is mounted may be in use, and nobody runs in a target.
+LASTING = (".mount", ".automount", ".swap", ".target", ".slice")
 
 
 @dataclass
@@ -52,18 +55,34 @@ def edit_of(system: System, old: Fields, new: Fields) -> Edit:
         else:
             edit.put.append(entry)
         _note_units(edit, path, was, now, entry)
+        gone = _stopped(path, was, entry)
+        if gone and entry is None and system.containers.find(str(new["tree"]), PACKAGED + gone):
+            edit.restart.add(gone)  # the package has a unit of this name, which counts again
+        elif gone:
+            edit.stop.add(gone)
     edit.restart -= edit.stop
     edit.start -= edit.stop  # also of one that is restarted: only what runs is, and what is new does not
     edit.reload -= edit.stop | edit.restart | edit.start
     return edit
 
 
+def _own_unit(path: str) -> str:
+    """The unit that a path is the file of, not one of its drop-ins."""
+    unit = unit_of(path)
+    return unit if path.endswith((f"/{unit}", f"/{unit.replace('@*.', '@.')}")) else ""
+
+
+def _stopped(path: str, was: Mapping[str, Json], entry: Entry | None) -> str:
+    """The unit that must not run any more when a path changed: its file is gone, or it is masked now."""
+    unit = _own_unit(path)
+    if entry is None:
+        return unit if was.get("type") == "file" else ""  # a mask or an alias that goes stops nobody
+    return unit if entry.target == NOWHERE and not unit.endswith(LASTING) else ""
+
+
 def _note_units(edit: Edit, path: str, was: Mapping[str, Json], now: Mapping[str, Json], entry: Entry | None) -> None:
     """Which units must notice that one path changed."""
-    unit = unit_of(path)
-    own_file = unit and path.endswith((f"/{unit}", f"/{unit.replace('@*.', '@.')}"))
-    if own_file and (entry is None or entry.target == NOWHERE):
-        edit.stop.add(unit)  # its file is gone, or it is masked
+    if _own_unit(path) and (entry is None or entry.target == NOWHERE):
         return
     some = now or was
     edit.restart |= set(words(some.get("restart")))
