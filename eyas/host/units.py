@@ -114,7 +114,7 @@ class RealUnits:
     @staticmethod
     def _failed(verb: str, units: Sequence[str], machine: str, why: str) -> Failed:
         where = f" in {machine}" if machine else ""
-        lines = [line.strip() for line in why.splitlines() if line.strip() and "for details" not in line]
+        lines = [found for line in why.splitlines() if (found := line.partition('See "')[0].strip())]
         at = f"-M {machine} " if machine else ""
         return Failed(
             f"cannot {verb.removeprefix('try-')} {', '.join(units)}{where}: {' '.join(lines) or 'no reason given'}",
