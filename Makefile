@@ -18,8 +18,10 @@ help:
 setup:
 	@bash scripts/setup
 
-install: setup
+install: man
 	ln -sfn "$(CURDIR)/.venv/bin/eyas" /usr/local/bin/eyas
+	install -D -m 0644 -t /usr/local/share/man/man1 build/man/eyas.1
+	install -D -m 0644 -t /usr/local/share/man/man5 build/man/eyas-fleet.5
 
 demo: setup
 	@bash scripts/demo
