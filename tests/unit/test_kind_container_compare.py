@@ -217,6 +217,12 @@ def test_a_mount_that_goes_needs_a_restart_because_it_may_be_in_use() -> None:
     assert [(change.impact, change.unit) for change in found] == [(Impact.restart, "srv.mount")]
 
 
+def test_a_new_mount_is_started_and_restarts_nothing() -> None:
+    link = row("l", type="link", target=f"{UNITS}/srv.mount")
+    found = edit({}, {f"{UNITS}/srv.mount": row("1"), f"{UNITS}/local-fs.target.wants/srv.mount": link})
+    assert (found.start, found.restart) == ({"srv.mount"}, set())
+
+
 def test_a_mask_that_goes_stops_nobody() -> None:
     found = edit({f"{UNITS}/app.service": row("l", type="link", target="/dev/null")}, {})
     assert found.drop == [f"{UNITS}/app.service"]

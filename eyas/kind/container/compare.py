@@ -190,7 +190,7 @@ def compare_files(want: Mapping[str, Json], have: Mapping[str, Json]) -> list[Fi
         if _content(new) == _content(old):
             continue
         verb = "added" if not old else "removed" if not new else "changed"
-        impact, unit = notices(path, new or old, started=bool(new))
+        impact, unit = notices(path, new, old)
         found.append(FieldChange(f"files.{path}", old.get("digest"), new.get("digest"), impact, f"{path} {verb}", unit))
     return found
 
@@ -200,20 +200,23 @@ def _content(entry: Mapping[str, Json]) -> dict[str, Json]:
     return {key: value for key, value in entry.items() if key not in ("reload", "restart")}
 
 
-def notices(path: str, entry: Mapping[str, Json], started: bool = True) -> tuple[Impact, str]:
-    """Who in the container must notice that a file changed: its declared hooks, or the unit that it is a part of."""
+def notices(path: str, new: Mapping[str, Json], old: Mapping[str, Json]) -> tuple[Impact, str]:
+    """Who in the container must notice that a file changed: its declared hooks, or the unit that it is a part of.
+
+    ``new`` and ``old`` are entries of the manifest, empty where there is none.
+    """
+    entry = new or old
     restart, reload = words(entry.get("restart")), words(entry.get("reload"))
     if restart:
         return Impact.restart_unit, restart[0]
     if reload:
         return Impact.reload, reload[0]
     unit = unit_of(path)
-    if unit and entry.get("type") == "file":
-        if started:
-            return Impact.restart_unit, unit
-        if path.endswith(f"/{unit}") and unit.endswith(HELD):
-            return Impact.restart, unit
-    return Impact.live, unit
+    if not unit or entry.get("type") != "file":
+        return Impact.live, unit
+    if unit.endswith(HELD):
+        return (Impact.restart if old else Impact.live), unit
+    return (Impact.restart_unit if new else Impact.live), unit
 
 
 def unit_of(path: str) -> str:

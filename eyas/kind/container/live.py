@@ -87,7 +87,7 @@ def _note_units(edit: Edit, path: str, was: Mapping[str, Json], now: Mapping[str
     some = now or was
     edit.restart |= set(words(some.get("restart")))
     edit.reload |= set(words(some.get("reload")))
-    impact, noticed = notices(path, some)
+    impact, noticed = notices(path, now, was)
     if impact is Impact.restart_unit and noticed:
         edit.restart.add(noticed)
     enabled = wanted_unit(path)
