@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from eyas.cli.context import Context
-from eyas.cli.inside import known, replace, run_inside
+from eyas.cli.inside import known, replace_inside, run_inside
 
 
 def run(context: Context, *, name: str, command: tuple[str, ...]) -> int:
     """Run a command in a container; ends with its exit status."""
-    replace(context, known(context, name), run_inside(name, command, context))
+    replace_inside(context, known(context, name), name, run_inside(name, command, context))

@@ -13,6 +13,7 @@ from eyas.cli.place import choose, noted
 from eyas.cli.session import transport
 from eyas.core.errors import EyasError, UsageError
 
+IF_IT_RUNS = """test -e "$0" || { echo "$1" >&2; exit 1; }; shift; exec "$@\""""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -43,6 +44,12 @@ def replace(context: Context, fleet: str, argv: Sequence[str]) -> NoReturn:
     """Become a command on the host: its streams, signals and exit status are ours."""
     host = host_of(context, fleet)
     become(transport(context, fleet, host).command(argv))
+
+
+def replace_inside(context: Context, fleet: str, name: str, argv: Sequence[str]) -> NoReturn:
+    """The same for a command that needs the container to run; one line says so when it does not."""
+    words = f"eyas: cannot reach {name}: it does not run\nhint: eyas status tells more, eyas apply starts it"
+    replace(context, fleet, ["sh", "-c", IF_IT_RUNS, f"/run/systemd/machines/{name}", words, *argv])
 
 
 def become(argv: Sequence[str]) -> NoReturn:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,7 +187,7 @@ class Session:
 def transport(context: Context, fleet: str, host: str) -> Transport:
     """The way to a host."""
     if context.lab:
-        return lab_wire(fleet, host)
+        return LabWay(fleet, host)
     from eyas.remote.transport import Here
 
     if os.geteuid() != 0:
@@ -201,12 +202,30 @@ def lab(fleet: str) -> Lab:
     return find(Path(fleet))
 
 
-def lab_wire(fleet: str, host: str) -> Transport:
-    """The way to a host of the lab of this fleet."""
-    from eyas.remote.transport import LabWire
+class LabWay:
+    """The way to a host of a lab, looked up when it is needed: an agent that was started early has gone it."""
 
-    machine = lab(fleet).host(host)
-    return LabWire(host, tuple(machine.command([])), machine.root)
+    def __init__(self, fleet: str, host: str) -> None:
+        self._fleet = fleet
+        self._host = host
+
+    @property
+    def name(self) -> str:
+        return f"lab host {self._host}"
+
+    @property
+    def root(self) -> Path | None:
+        return self._wire.root
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        return self._wire.command(argv)
+
+    @cached_property
+    def _wire(self) -> Transport:
+        from eyas.remote.transport import LabWire
+
+        machine = lab(self._fleet).host(self._host)
+        return LabWire(self._host, tuple(machine.command([])), machine.root)
 
 
 def ship(wanted: Wanted, commits: Sequence[str], way: Transport, listener: Listener) -> None:

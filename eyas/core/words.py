@@ -5,7 +5,6 @@ All are frozen values made of JSON types, so that they travel to a host and into
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ Fields: TypeAlias = Mapping[str, Json]
 def digest(value: Json | bytes | Mapping[str, Json]) -> str:
     """SHA-256 (hex) of bytes, or of a JSON value in canonical form (sorted keys, no spaces)."""
     raw = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    import hashlib  # takes 5 ms, and a command with nothing to do digests nothing
+
     return hashlib.sha256(raw).hexdigest()
 
 

@@ -23,10 +23,11 @@ from eyas.apply.outcome import Outcome
 from eyas.core.errors import EyasError, Failed
 from eyas.core.events import Listener, silent
 from eyas.core.words import Json, Plan, Resource, Resources
-from eyas.host import command
-from eyas.remote import bundle, protocol
+from eyas.remote import protocol
 
+# What starts and installs an agent is imported where that is done: mostly, one that was started early is taken over.
 if TYPE_CHECKING:
+    from eyas.host import command
     from eyas.remote.early import Started
 
 PIPE = 1 << 20  # bytes; F_SETPIPE_SZ (fcntl(2)): an answer fits, so the agent ends although nobody reads yet
@@ -95,9 +96,7 @@ class Connection:
         """Starts the agent, and installs it first where it is missing; or goes on with one that was started before
         (`eyas.remote.early`). Failed when the host cannot be reached."""
         self.transport = transport
-        if started is None:
-            ensure(transport)
-        self._process: command.Process | Started = started or command.converse(transport.command(bundle.argv("serve")))
+        self._process: command.Process | Started = started or _start(transport)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._out, self._in = self._process.stdin, self._process.stdout
@@ -121,7 +120,7 @@ class Connection:
                 stream.close()
             except OSError:  # the agent is gone already, with unsent words in our buffer
                 continue
-        if patient and not self._waiting and command.ended(self._process, PATIENCE) is None:
+        if patient and not self._waiting and _ended(self._process) is None:
             self._process.kill()
             self._process.wait()
         if self._process.stderr is not None:
@@ -170,7 +169,7 @@ class Connection:
     def _lost(self, what: str) -> EyasError:
         """The error for an agent that went away: with its last words, which tell more than we know."""
         self._waiting = False
-        code = command.ended(self._process, PATIENCE)
+        code = _ended(self._process)
         said = b""
         if code is not None and self._process.stderr is not None:
             said = self._process.stderr.read()
@@ -251,8 +250,26 @@ def start_observe(transport: Transport) -> Observing:
     return Observing(Connection(transport))
 
 
+def _start(transport: Transport) -> command.Process:
+    from eyas.host import command
+    from eyas.remote import bundle
+
+    ensure(transport)
+    return command.converse(transport.command(bundle.argv("serve")))
+
+
+def _ended(process: command.Ending) -> int | None:
+    """The code that an agent ended with, None when it still runs after a while."""
+    from eyas.host import command
+
+    return command.ended(process, PATIENCE)
+
+
 def ensure(transport: Transport) -> None:
     """See that the host has this version of the agent, compiled by its own Python."""
+    from eyas.host import command
+    from eyas.remote import bundle
+
     root = transport.root
     if root is None:
         raise Failed(f"cannot reach {transport.name}: its files are not reachable from here")
