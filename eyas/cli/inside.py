@@ -13,7 +13,7 @@ from eyas.cli.place import choose, noted
 from eyas.cli.session import transport
 from eyas.core.errors import EyasError, UsageError
 
-IF_IT_RUNS = """test -e "$0" || { echo "$1" >&2; exit 1; }; shift; exec "$@\""""
+IF_IT_RUNS = 'test -e "$0" || { echo "$1" >&2; exit 1; }; shift; exec "$@"'
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

@@ -161,6 +161,21 @@ def _limits(host: Host) -> Findings:
             yield container.diagnostic("root", message, hint, "warning")
 
 
+DAEMONS = {"docker.io": "docker.service", "docker-ce": "docker.service"}
+"""Packages whose service needs the grant ``docker``: the client alone (docker-cli) does not."""
+
+
+def _grants(host: Host) -> Findings:
+    """A Docker daemon that could run nothing: found out at the first container that it starts, minutes later."""
+    for container in host.containers:
+        system = merge(container)[0]
+        for package in DAEMONS.keys() & set(system.packages):
+            if "docker" not in system.grants and DAEMONS[package] not in system.mask:
+                message = f"container {container.name} has {package} and not the grant docker: it can run no container"
+                hint = 'write grants=["docker"], or use the part docker()'
+                yield container.diagnostic("grants", message, hint, "warning")
+
+
 def _show(size: int) -> str:
     for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
         if size >= factor:
@@ -176,5 +191,5 @@ def _sysctls(host: Host) -> Findings:
 
 
 DATA_RULES: tuple[Callable[[Host], Findings], ...] = (
-    _parts, _archives, _mounts, _persistent, _files, _units, _users, _shared_users, _limits, _sysctls,
+    _parts, _archives, _mounts, _persistent, _files, _units, _users, _shared_users, _limits, _grants, _sysctls,
 )  # fmt: skip

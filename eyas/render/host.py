@@ -15,7 +15,7 @@ from eyas.render.refs import Names, at
 SYSCTLS = {
     "net.ipv4.ip_forward": "1",
     "net.ipv6.conf.all.forwarding": "1",
-    "fs.inotify.max_user_instances": "4096",
+    "fs.inotify.max_user_instances": "8192",
 }
 
 
