@@ -68,6 +68,7 @@ def run_inside(name: str, command: Sequence[str], context: Context) -> list[str]
     term = os.environ.get("TERM", "")
     return [
         "systemd-run", f"--machine={name}", "--quiet", "--wait", "--collect", "--service-type=exec",
+        "--expand-environment=no",  # what ${this} means is for a shell inside to say
         "--pty" if both else "--pipe", "--setenv=HOME=/root", "--setenv=USER=root",
         *([f"--setenv=TERM={term}"] if both and term else []),
         "--", "/usr/bin/env", *command,

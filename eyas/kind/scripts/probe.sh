@@ -47,7 +47,9 @@ try_http() { # port path status contains
 }
 
 try_command() { # argv
-    seen=$(timeout 30 systemd-run --quiet --machine="$name" --pipe --wait --collect -- "$@" 2>&1 </dev/null)
+    # what ${this} means is for a shell inside to say
+    seen=$(timeout 30 systemd-run --quiet --machine="$name" --pipe --wait --collect --expand-environment=no \
+        -- "$@" 2>&1 </dev/null)
     local status=$?
     seen=${seen##*$'\n'}
     seen="exit status $status${seen:+: ${seen:0:200}}"
