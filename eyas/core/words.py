@@ -9,7 +9,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from hashlib import sha256
+    from typing import TypeAlias
+else:
+    try:  # Python's own: hashlib loads OpenSSL, which takes longer than all digests of a look at a host
+        from _sha2 import sha256
+    except ImportError:
+        try:
+            from _sha256 import sha256  # Python 3.11
+        except ImportError:
+            from hashlib import sha256
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Fields: TypeAlias = Mapping[str, Json]
@@ -18,9 +30,7 @@ Fields: TypeAlias = Mapping[str, Json]
 def digest(value: Json | bytes | Mapping[str, Json]) -> str:
     """SHA-256 (hex) of bytes, or of a JSON value in canonical form (sorted keys, no spaces)."""
     raw = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-    import hashlib  # takes 5 ms, and a command with nothing to do digests nothing
-
-    return hashlib.sha256(raw).hexdigest()
+    return sha256(raw).hexdigest()
 
 
 class Impact(IntEnum):

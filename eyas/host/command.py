@@ -14,9 +14,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Protocol, TypeAlias
 
 from eyas.core.errors import Failed
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from typing import IO, Protocol, TypeAlias
+else:
+    Protocol = object  # nobody asks at run time, and making protocols takes a host longer than looking at its files
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_TIMEOUT = 60.0  # seconds; what takes longer says so at its call

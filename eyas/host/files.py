@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -130,7 +129,7 @@ class RealFiles:
             device = os.lstat(where).st_dev
             if any(os.lstat(folder).st_dev != device for folder, _, _ in os.walk(where)):
                 raise Failed(f"cannot remove {path}: something is mounted below it", f"look at: findmnt -R {path}")
-            shutil.rmtree(where)
+            _remove_tree(where)
             sync_folder(os.path.dirname(where))
 
     def make_tree(self, path: str, entries: Sequence[Entry]) -> None:
@@ -138,7 +137,7 @@ class RealFiles:
         with _explained("make", path):
             new = where + NEW
             if os.path.lexists(new):
-                shutil.rmtree(new)
+                _remove_tree(new)
             self._parents(where)
             os.mkdir(new, 0o755)
             # Links last, and each folder before what is in it: an entry is never written through a link.
@@ -146,7 +145,7 @@ class RealFiles:
                 _make(new, entry)
             sync_tree(new)
             if os.path.lexists(where):
-                shutil.rmtree(where)
+                _remove_tree(where)
             os.rename(new, where)
             sync_folder(os.path.dirname(where))
 
@@ -206,6 +205,8 @@ def sync_tree(root: str) -> None:
 
 def _move_across(source: str, target: str) -> None:
     """Move between file systems: a full copy first, then the old one goes."""
+    import shutil
+
     new = target + NEW
     _drop(new)
     if os.path.isdir(source) and not os.path.islink(source):
@@ -229,9 +230,15 @@ def _move_across(source: str, target: str) -> None:
     os.rename(new, target)
     sync_folder(os.path.dirname(target))
     if os.path.isdir(source) and not os.path.islink(source):
-        shutil.rmtree(source)
+        _remove_tree(source)
     else:
         os.unlink(source)
+
+
+def _remove_tree(path: str) -> None:
+    import shutil  # with all its archive formats: an observation does without
+
+    shutil.rmtree(path)
 
 
 def _drop(path: str) -> None:
@@ -240,7 +247,7 @@ def _drop(path: str) -> None:
     except FileNotFoundError:
         return
     except (IsADirectoryError, PermissionError):
-        shutil.rmtree(path)
+        _remove_tree(path)
 
 
 def _type(mode: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 
 from eyas.core import paths
@@ -26,6 +25,8 @@ class RealStore:
             )
         new = path + NEW
         if os.path.lexists(new):
+            import shutil
+
             shutil.rmtree(new)
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         # Hard links, so that all containers share their pages in memory as well as their blocks on disk.

@@ -27,7 +27,6 @@ old ones again, and brings the container back to running as it did.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from eyas.core.errors import Failed
 from eyas.core.system import System
@@ -47,6 +46,12 @@ from eyas.kind.systemd import Systemd
 from eyas.kind.tree import Tree
 from eyas.kind.unit import Unit
 from eyas.kind.user import User
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object  # nobody asks at run time, and making protocols takes a host longer than looking at its files
 
 
 class Verb(Protocol):

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from eyas.core import paths
 from eyas.core.system import System, UnitState
 from eyas.kind import owned
 from eyas.kind.container.observe import PATTERN
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Look:

@@ -14,13 +14,14 @@ has begun. Standard library only: the agent imports this module.
 from __future__ import annotations
 
 import json
-from typing import IO, TYPE_CHECKING
 
 from eyas.core import errors
 from eyas.core.events import Event
 
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import IO
 
     from eyas.core.words import Json
 

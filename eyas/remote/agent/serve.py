@@ -8,14 +8,18 @@ SIGINT and SIGTERM end it after the steps that are under way, backwards.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import IO, TypeAlias, cast
 
 from eyas.core.errors import EyasError, Failed, UsageError
 from eyas.core.events import Event
-from eyas.core.system import System
 from eyas.core.words import Json, Plan, Resource
 from eyas.remote import protocol
 from eyas.remote.protocol import Lost, error_to_json, event_to_json, receive, send
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from typing import IO, TypeAlias
+
+    from eyas.core.system import System
 
 Request: TypeAlias = Mapping[str, Json]
 
@@ -250,5 +254,5 @@ def _resources(request: Request, key: str) -> dict[str, Resource]:
     value = request.get(key)
     if not isinstance(value, list):
         raise UsageError(f"cannot answer the request: it has no {key}")
-    found = [Resource.from_json(cast("dict[str, Json]", item)) for item in value]
+    found = [Resource.from_json(item) for item in value if isinstance(item, dict)]
     return {resource.id: resource for resource in found}
