@@ -105,11 +105,16 @@ class Session:
         return self._connection
 
     def observed(self) -> Observed:
-        """What the host holds. Failed when a run was interrupted there."""
+        """What the host holds. Failed when a run is under way or was interrupted there."""
         if self._observed is None:
             self.connect()
             assert self._observing is not None
             self._observed = self._observing.result()
+        if self._observed.busy:
+            raise Failed(
+                f"cannot tell what {self.host} holds: a run is under way there ({self._observed.busy})",
+                "wait for its end; eyas history shows it",
+            )
         if self._observed.interrupted:
             raise Failed(
                 f"cannot tell what {self.host} holds: run {self._observed.interrupted} was interrupted",

@@ -83,10 +83,12 @@ class LabWire:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a host holds. ``interrupted`` is the run that nobody ended: recover it before planning anything."""
+    """What a host holds. ``interrupted`` is the run that nobody ended: recover it before planning anything; unless
+    ``busy`` tells who is at it."""
 
     resources: dict[str, Resource]
     interrupted: str | None
+    busy: str | None = None
 
 
 class Connection:
@@ -281,8 +283,10 @@ def ensure(transport: Transport) -> None:
 
 def observed(answer: Json) -> Observed:
     data = cast("dict[str, Json]", answer)
-    interrupted = data.get("interrupted")
-    return Observed(_resources(data.get("resources")), str(interrupted) if interrupted else None)
+    interrupted, busy = data.get("interrupted"), data.get("busy")
+    return Observed(
+        _resources(data.get("resources")), str(interrupted) if interrupted else None, str(busy) if busy else None
+    )
 
 
 def _resources(answer: Json) -> dict[str, Resource]:

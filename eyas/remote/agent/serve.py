@@ -119,13 +119,21 @@ def _hello(_agent: Agent, _request: Request) -> Json:
 
 
 def _observe(agent: Agent, _request: Request) -> Json:
-    """All that eyas owns here, and whether a run was interrupted (then what was seen is something in between)."""
+    """All that eyas owns here, and whether a run is open (then what was seen is something in between): one that was
+    interrupted, or one that is under way, with the words of who is at it."""
     from eyas.kind import observe
 
-    found = observe(agent.system())
+    while True:
+        before = _open_run(agent.runs_folder)
+        found = observe(agent.system())
+        open_run = _open_run(agent.runs_folder)
+        busy = _at_work(agent) if open_run is not None else None
+        if busy is not None or before == open_run == _open_run(agent.runs_folder):
+            break  # otherwise a run has ended while we looked
     return {
         "resources": [resource.to_json() for resource in found.values()],
-        "interrupted": _open_run(agent.runs_folder),
+        "interrupted": open_run,
+        "busy": busy,
     }
 
 
@@ -137,6 +145,12 @@ def _open_run(folder: str) -> str | None:
         return os.readlink(f"{folder}/current")  # noqa: PTH115
     except OSError:
         return None
+
+
+def _at_work(agent: Agent) -> str | None:
+    from eyas.apply.lock import holder
+
+    return holder(agent.lock)
 
 
 def _apply(agent: Agent, request: Request) -> Json:
