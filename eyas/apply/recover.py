@@ -20,7 +20,7 @@ from eyas.core import paths
 from eyas.core.errors import Stuck
 from eyas.core.events import Event, Listener, silent
 from eyas.core.system import System
-from eyas.core.words import Phase, Plan
+from eyas.core.words import Action, Phase, Plan
 
 AGENT = f"{paths.PROGRAMS}/agent/current/run.py"
 
@@ -109,7 +109,7 @@ def _recover(
         hands = walk_back(journal, plan, system, listener, boot=boot, fault=fault)
         result = "stuck" if hands else "undone"
         if boot:
-            warnings += _tell_systemd(system)
+            warnings += _tell_systemd(system, plan)
         journal.write(result)
         journal.sync()
     return Outcome(
@@ -131,12 +131,18 @@ def _recover(
 TARGETS = ("multi-user.target", "machines.target")
 
 
-def _tell_systemd(system: System) -> list[str]:
+def _tell_systemd(system: System, plan: Plan) -> list[str]:
     """After files were mended at boot: systemd reads them again, and starts what is wanted by now. It has planned
-    its boot from the files of the interrupted run; a second start of the same targets adds what was missing there.
-    Only of those that it is bound for: a host that comes up for rescue starts no containers."""
+    its boot from the files of the interrupted run; a second start of the same targets adds what was missing there,
+    and a start that it has planned of a container that is none any more is called off: it would run the template of
+    the distribution, and fail. Only targets that it is bound for: a host that comes up for rescue starts no
+    containers."""
     try:
         system.units.daemon_reload()
+        off = [paths.unit_name(name) for name in _created(plan) if system.files.stat(paths.spec(name)) is None]
+        if off:
+            system.units.stop(off, alone=True)
+            system.units.reset_failed(off)
         states = system.units.show(TARGETS)
         bound_for = [name for name in TARGETS if name in states and (states[name].job or states[name].running)]
         if bound_for:
@@ -144,6 +150,12 @@ def _tell_systemd(system: System) -> list[str]:
     except Exception as error:  # any: the files are mended, and a boot must not hang on this
         return [f"cannot tell systemd about files that were put back: {explain(error)}"]
     return []
+
+
+def _created(plan: Plan) -> list[str]:
+    """Containers that were not there before the run."""
+    created = (change for change in plan.changes if change.kind == "container" and change.action is Action.create)
+    return [change.id.split(":", 1)[1] for change in created]
 
 
 def _accept(runs: Runs, id_: str) -> Outcome:
