@@ -68,7 +68,7 @@ def _configure(system: System, step: Step, saved: Json) -> None:
         system.files.remove(paths.wanted(name))
     # The spec last: a crash before leaves files that differ from the spec on disk, which the next look finds.
     _put(system, paths.spec(name), spec_text(spec))
-    owned.back_in_use(system, data_paths(spec))
+    owned.back_in_use(system, [*data_paths(spec), paths.identity(name)])
 
 
 def _put(system: System, path: str, text: str) -> None:
