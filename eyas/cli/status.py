@@ -47,8 +47,10 @@ def made(session: Session) -> Report:
     look = Look(connection.transport, list(running), probed)
     changes = plan(wanted.resources, actual, session.host).changes
     runs = connection.history(1)
+    counted = connection.memory([name for name, resource in running.items() if not _accounted(resource)])
     facts: dict[str, Mapping[str, Json]] = {
-        name: {**found, "os": wanted.systems.get(name, "")} for name, found in look.facts().items()
+        name: {**found, "os": wanted.systems.get(name, ""), **({"memory": counted[name]} if name in counted else {})}
+        for name, found in look.facts().items()
     }
     return report(session.host, wanted.resources, actual, changes, facts, runs, time.time())
 
@@ -56,6 +58,12 @@ def made(session: Session) -> Report:
 def _runs(resource: Resource) -> bool:
     state = resource.fields.get("state")
     return isinstance(state, dict) and state.get("active") in ("active", "reloading")
+
+
+def _accounted(resource: Resource) -> bool:
+    """Whether systemd knows what the container holds in memory."""
+    state = resource.fields.get("state")
+    return isinstance(state, dict) and isinstance(memory := state.get("memory"), int) and memory >= 0
 
 
 def only(report: Report, names: Sequence[str]) -> Report:

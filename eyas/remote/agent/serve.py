@@ -1,6 +1,7 @@
 """Answering an operator: requests in, events and one result each out.
 
-Requests: observe, apply, recover, history, desired, plan, references, gc, hello. A run that has begun is carried to its
+Requests: observe, apply, recover, history, desired, plan, references, gc, memory,
+hello. A run that has begun is carried to its
 end whatever happens to the operator: a closed stream, a hang-up, or a terminal that is gone. ``{"do": "interrupt"}``,
 SIGINT and SIGTERM end it after the steps that are under way, backwards.
 """
@@ -244,6 +245,14 @@ def _gc(agent: Agent, request: Request) -> Json:
         return list(collect(agent.system(), Runs(agent.runs_folder), keep if isinstance(keep, int) else KEEP))
 
 
+def _memory(_agent: Agent, request: Request) -> Json:
+    """What containers hold in memory, on a host whose kernel does not account for it by control groups."""
+    from eyas.host.memory import shares
+
+    names = request.get("names")
+    return {**shares([str(name) for name in names])} if isinstance(names, list) else {}
+
+
 HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "hello": _hello,
     "observe": _observe,
@@ -254,6 +263,7 @@ HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "plan": _plan,
     "references": _references,
     "gc": _gc,
+    "memory": _memory,
 }
 
 
