@@ -7,6 +7,7 @@ A run is a folder that is never changed by another run:
                             journal        lines of JSON, appended; synced before each deed that they announce
                             saved/<n>/     what step n has put away
                             outcome.json   how it ended (only for people and for `history`)
+                            reserve        room on the disk for the way back; goes when that begins
     /var/lib/eyas/runs/current -> <id>     there while the run is open: the one thing that recovery looks for
 
 The life of a run, each word a line of the journal:
@@ -33,10 +34,13 @@ and reaches the disk with the next sync: lost in a power cut, it costs an undo o
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +50,8 @@ from eyas.core.words import Json, Plan, Resource, Resources
 
 VERSION = 1
 CURRENT = "current"
+RESERVE = "reserve"
+ROOM = 1 << 20  # bytes: some lines for each step, and what files of the host are put back
 
 
 @dataclass(frozen=True)
@@ -68,18 +74,35 @@ class Journal:
     # Writing
 
     def write(self, state: str, number: int | None = None, **more: Json) -> None:
-        """Append a line. It is on disk after the next `sync`."""
+        """Append a line. It is on disk after the next `sync`. Failed when there is no room for it."""
         record: dict[str, Json] = {"state": state, "at": round(time.time(), 3), **more}
         if number is not None:
             record["n"] = number
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        with _explained("write", f"the journal of run {self.id}"):
+            self._append(line)
+        self.records.append(record)
+
+    def _append(self, line: bytes) -> None:
+        """A line, whole or not at all: on a full disk a part of it may fit."""
         if self._file is None:
             self._file = os.open(self.folder / "journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.write(self._file, json.dumps(record, separators=(",", ":")).encode() + b"\n")
-        self.records.append(record)
+        before = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            os.ftruncate(self._file, before)
+            raise
 
     def sync(self) -> None:
         if self._file is not None:
-            os.fsync(self._file)
+            with _explained("sync", f"the journal of run {self.id}"):
+                os.fsync(self._file)
+
+    def use_reserve(self) -> None:
+        """From here the run only comes to its end: the room that was kept for it may be used."""
+        (self.folder / RESERVE).unlink(missing_ok=True)
 
     def close(self) -> None:
         if self._file is not None:
@@ -144,13 +167,23 @@ class Runs:
         self.folder = Path(folder)
 
     def begin(self, plan: Plan, desired: Resources, who: str = "") -> Journal:
-        """Make the folder of a new run and point `current` to it; all on disk when this returns."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the folder of a new run and point `current` to it; all on disk when this returns. Failed when another
+        run is open, or the disk has no room for this one and its way back."""
         if self.current() is not None:
             raise Failed("cannot begin a run: another one is open", "run: eyas recover")
         id_ = new_id()
+        try:
+            with _explained("begin a run in", str(self.folder)):
+                return self._begin(id_, plan, desired, who)
+        except Failed:
+            shutil.rmtree(self.folder / id_, ignore_errors=True)
+            raise
+
+    def _begin(self, id_: str, plan: Plan, desired: Resources, who: str) -> Journal:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         place = self.folder / id_
         place.mkdir(mode=0o700)
+        _keep_room(place / RESERVE)
         _write_json(place / "plan.json", plan.to_json())
         _write_json(place / "desired.json", {"version": VERSION, "resources": _lean(desired)})
         journal = Journal(place)
@@ -191,8 +224,10 @@ class Runs:
 
     def close(self, journal: Journal, outcome: Mapping[str, Json]) -> None:
         """Write down how a run ended; it is no longer the open one. A run that is stuck stays open."""
-        _write_json(journal.folder / "outcome.json", outcome)
-        sync_folder(journal.folder)
+        journal.use_reserve()
+        with _explained("end", f"run {journal.id}"):
+            _write_json(journal.folder / "outcome.json", outcome)
+            sync_folder(journal.folder)
         journal.close()
         if outcome.get("result") != "stuck":
             self.release()
@@ -238,6 +273,25 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _keep_room(path: Path) -> None:
+    """A file that takes room from the disk and holds nothing."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.posix_fallocate(handle, 0, ROOM)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _explained(verb: str, what: str) -> Iterator[None]:
+    """What the disk refuses as an error that says so."""
+    try:
+        yield
+    except OSError as error:
+        hint = "make room on the disk and try again" if error.errno == errno.ENOSPC else "dmesg may say why"
+        raise Failed(f"cannot {verb} {what}: {error.strerror or error}", hint) from None
 
 
 def _lean(desired: Resources) -> dict[str, Json]:

@@ -94,6 +94,7 @@ def finished(journal: Journal, plan: Plan) -> bool:
 def _recover(
     journal: Journal, plan: Plan, system: System, listener: Listener, boot: bool, fault: Fault, began: float
 ) -> Outcome:
+    journal.use_reserve()
     hands: list[str] = []
     warnings: list[str] = []
     result: Result

@@ -67,20 +67,26 @@ class Run:
     def _round(self, numbers: Sequence[int]) -> bool:
         steps = [(number, self.plan.steps[number]) for number in numbers]
         saved: dict[int, Json] = {}
-        for number, step in steps:
-            try:
+        step = steps[0][1]
+        try:
+            for number, step in steps:
                 saved[number] = verb_of(step).save(self.system, step, self.journal.saved_folder(number))
-            except Exception as error:  # any: a step that cannot look must not be done
-                self.failed = (step, error)
-                return False
-            self.journal.write("saved", number, data=saved[number])
-        self.journal.sync()
+                self.journal.write("saved", number, data=saved[number])
+            self.journal.sync()
+        except Exception as error:  # any: a step that cannot look, or be written down, must not be done
+            self.failed = (step, error)
+            return False
         problems = self._do_all(steps, saved)
         for number, step in steps:
             if number in problems:
                 self.failed = self.failed or (step, problems[number])
-            else:
+                continue
+            try:
                 self.journal.write("done", number)
+            except EyasError as error:
+                problems[number] = error
+                self.failed = self.failed or (step, error)
+            else:
                 self.done += 1
         return not problems
 
@@ -163,6 +169,7 @@ def apply(
 def _kept(run: Run, before: dict[str, str]) -> Outcome:
     """All steps are done: the run is kept, proved and swept."""
     run.fault.at("kill:kept")
+    run.journal.use_reserve()
     run.journal.write("kept")
     run.journal.sync()
     disturbed, proved = prove(run.plan, before, invocations(run.system))
@@ -190,6 +197,7 @@ def _broken(disturbed: Sequence[str]) -> str:
 
 def _back(run: Run) -> Outcome:
     """A step failed or somebody interrupted: everything that was begun is undone."""
+    run.journal.use_reserve()
     step, problem = run.failed or (None, None)
     if step is not None and problem is not None:
         trace = "" if isinstance(problem, EyasError) else "".join(traceback.format_exception(problem))

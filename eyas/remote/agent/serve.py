@@ -65,6 +65,8 @@ class Agent:
             return {"result": handler(self, request)}
         except EyasError as error:
             return {"error": error_to_json(error)}
+        except OSError as error:
+            return {"error": error_to_json(Failed(f"cannot do {request.get('do')}: {error}", "look at: df, dmesg"))}
         except Exception as error:  # any: the operator must get an answer
             import traceback
 
