@@ -66,6 +66,12 @@ def _dispatch(call: Call) -> int:
     context = context_of(call.globals)
     if call.verb.looks:
         begin_early(context)
+    if call.verb.plans and not call.values.get("json"):
+        from eyas.cli.settled import settled
+
+        if line := settled(context):
+            context.write(line)
+            return 0
     from importlib import import_module
 
     module = import_module(f"eyas.cli.{call.verb.module}")

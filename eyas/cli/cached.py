@@ -15,12 +15,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eyas.cli.place import CACHE, NAMES, names_text
+from eyas.cli.place import CACHE, KEPT_FORMAT, NAMES, kept_path, names_text
 from eyas.core.errors import Diagnostic
 from eyas.core.words import Json, Resource
 from eyas.model import cache
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,12 @@ def _lean(resource: Resource) -> Resource:
 
 def load(fleet: str, host: str) -> Wanted | None:
     """What was kept for a host, None when there is nothing or it is no longer true."""
-    kept = cache.load_cached(_path(fleet, host), cache.program_key())
+    kept = cache.load_cached(kept_path(fleet, host), cache.program_key())
     if kept is None:
         return None
     try:
         data = json.loads(kept)
-        if data["format"] != FORMAT:
+        if data["format"] != KEPT_FORMAT:
             return None
         return Wanted(
             data["host"],
@@ -97,14 +95,14 @@ def store(fleet: str, wanted: Wanted, dependencies: list[cache.Dependency]) -> N
         return
     lean = wanted.without_entries()
     data = {
-        "format": FORMAT,
+        "format": KEPT_FORMAT,
         "host": wanted.host,
         "resources": [resource.to_json() for resource in lean.resources.values()],
         "commits": dict(wanted.commits),
         "systems": dict(wanted.systems),
         "warnings": [vars(warning) for warning in wanted.warnings],
     }
-    cache.store(_path(fleet, wanted.host), cache.program_key(), dependencies, json.dumps(data).encode())
+    cache.store(kept_path(fleet, wanted.host), cache.program_key(), dependencies, json.dumps(data).encode())
 
 
 def store_names(fleet: str, hosts: Mapping[str, list[str]]) -> None:
@@ -114,15 +112,11 @@ def store_names(fleet: str, hosts: Mapping[str, list[str]]) -> None:
 
 def forget(fleet: str, host: str) -> None:
     """Drop what was kept for a host."""
-    for path in (_path(fleet, host), _layers(fleet, host)):
+    for path in (kept_path(fleet, host), _layers(fleet, host)):
         try:
             os.unlink(path)
         except OSError:
             continue
-
-
-def _path(fleet: str, host: str) -> str:
-    return os.path.join(fleet, CACHE, f"{host}.json")
 
 
 def _layers(fleet: str, host: str) -> str:

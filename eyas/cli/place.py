@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DEFINITIONS = "fleet.py"
 CACHE = ".eyas/cache"
 NAMES = "names"
+KEPT_FORMAT = 1  # of what an evaluation leaves there
 
 
 def find_fleet(given: str | None) -> str:
@@ -45,6 +46,11 @@ def noted(fleet: str) -> dict[str, list[str]]:
     except (OSError, ValueError):
         return {"hosts": [], "containers": []}
     return found
+
+
+def kept_path(fleet: str, host: str) -> str:
+    """The file that holds what the last evaluation found for a host (`eyas.cli.cached`)."""
+    return f"{fleet}/{CACHE}/{host}.json"
 
 
 def names_text(hosts: Mapping[str, Sequence[str]]) -> str:

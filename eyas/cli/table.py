@@ -74,7 +74,7 @@ class Argument:
 class Verb:
     """One command. ``module`` of `eyas.cli` has a function ``run(context, *, ...)`` with a parameter for each option
     and argument here (a house test compares them). One that ``looks`` needs an observation of the host in any case, so
-    that is begun before anything else."""
+    that is begun before anything else; one that ``plans`` is done when there is nothing to plan."""
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class Verb:
         options: tuple[Option, ...] = (),
         *,
         looks: bool = False,
+        plans: bool = False,
     ) -> None:
         self.name = name
         self.module = module
@@ -94,6 +95,7 @@ class Verb:
         self.arguments = arguments
         self.options = options
         self.looks = looks
+        self.plans = plans
 
     @property
     def words(self) -> tuple[str, ...]:

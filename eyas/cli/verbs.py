@@ -71,6 +71,7 @@ VERBS = (
         "Compares what the definitions ask for with what the host has. Changes nothing on the host.",
         options=(JSON, EXIT_CODE),
         looks=True,
+        plans=True,
     ),
     Verb(
         "apply",
@@ -80,6 +81,7 @@ VERBS = (
         "nothing else was touched. What fails is undone.",
         options=(YES, JOBS, JSON),
         looks=True,
+        plans=True,
     ),
     Verb(
         "status",

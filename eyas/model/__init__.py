@@ -6,9 +6,11 @@ Names are looked up when asked for, so that ``eyas.model.cache`` can be had with
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
+    from typing import Any
+
     from eyas.model.files import File, Link, Unit, User
     from eyas.model.images import Image
     from eyas.model.loader import Loaded, load

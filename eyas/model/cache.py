@@ -16,8 +16,11 @@ import os
 import sys
 import time
 import zlib
-from types import TracebackType
-from typing import Any
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  (pathlib is slow to load)
 STDLIB = os.path.dirname(os.__file__)  # noqa: PTH120

@@ -17,7 +17,7 @@ import zlib
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import BinaryIO
+    from typing import Any, BinaryIO
 
 HEAD = "eyas agent 1"
 
@@ -31,6 +31,15 @@ class Started:
         self.stdin: BinaryIO | None = os.fdopen(stdin, "wb")
         self.stdout: BinaryIO | None = os.fdopen(stdout, "rb")
         self.stderr: BinaryIO | None = os.fdopen(stderr, "rb")
+        self.received: dict[str, Any] | None = None  # the first answer, when somebody has read it already
+
+    def hear(self) -> bytes | None:
+        """Wait for the first frame (`eyas.remote.protocol`); its body, None when no whole one came."""
+        assert self.stdout is not None
+        head = self.stdout.read(4)
+        size = int.from_bytes(head, "big")
+        body = self.stdout.read(size) if len(head) == 4 else b""
+        return body if body and len(body) == size else None
 
     def poll(self) -> int | None:
         if self.returncode is None:

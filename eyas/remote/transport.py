@@ -105,6 +105,7 @@ class Connection:
         for stream in (self._out, self._in):
             _widen(stream.fileno())
         self._waiting = started is not None  # it was asked to look when it was started
+        self._received = started.received if started is not None else None
 
     def __enter__(self) -> Connection:
         return self
@@ -143,7 +144,7 @@ class Connection:
         went away. An interrupt (KeyboardInterrupt) is passed on, and the answer awaited: it says what became of it."""
         while True:
             try:
-                message = protocol.receive(self._in)
+                message, self._received = self._received or protocol.receive(self._in), None
             except KeyboardInterrupt:
                 self.interrupt()
                 continue

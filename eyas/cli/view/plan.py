@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from eyas.cli.settled import NOTHING
 from eyas.cli.view.text import Cell, Column, Paint, count, table, value
 from eyas.core.words import Action, Change, FieldChange, Impact, Plan
 
@@ -21,7 +22,7 @@ def plan_text(plan: Plan, width: int = 100, paint: Paint | None = None, verbose:
     """The whole plan; one line when there is nothing to do."""
     paint = paint or Paint()
     if not plan:
-        return "\n".join([f"{plan.host}: no changes. The host is what the definitions say.", *left_lines(plan)])
+        return "\n".join([NOTHING.format(host=plan.host), *left_lines(plan)])
     groups = grouped(plan.changes, verbose)
     rows = [row for owner, changes in groups for row in _rows(owner, changes, paint, 0 if verbose else MANY)]
     parts = [table(COLUMNS, rows, width)] if rows else ["What the host prepares is incomplete (see -v)."]
