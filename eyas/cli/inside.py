@@ -63,7 +63,10 @@ def become(argv: Sequence[str]) -> NoReturn:
 
 
 def run_inside(name: str, command: Sequence[str], context: Context) -> list[str]:
-    """systemd-run(1) in a container: a transient unit there, in its own control group, with its exit status ours."""
+    """systemd-run(1) in a container: a transient unit there, in its own control group, with its exit status ours.
+
+    A shell in between tells a program that SIGTERM ended (143) from one that did well; systemd takes both for clean.
+    """
     both = is_terminal(context.input) and is_terminal(context.out)
     term = os.environ.get("TERM", "")
     return [
@@ -71,5 +74,5 @@ def run_inside(name: str, command: Sequence[str], context: Context) -> list[str]
         "--expand-environment=no",  # what ${this} means is for a shell inside to say
         "--pty" if both else "--pipe", "--setenv=HOME=/root", "--setenv=USER=root",
         *([f"--setenv=TERM={term}"] if both and term else []),
-        "--", "/usr/bin/env", *command,
+        "--", "/bin/sh", "-c", '"$@"; exit "$?"', "sh", *command,
     ]  # fmt: skip

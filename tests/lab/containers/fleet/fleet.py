@@ -61,6 +61,5 @@ fleet = Fleet(
         uplink=Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         bridge=Bridge("br0", "10.0.7.1/24", "fd00:7::1/64"),
         containers=[alpha, beta, dock, nest, image],
-        sysctls={"fs.inotify.max_user_instances": 8192},
     )
 )
