@@ -169,7 +169,7 @@ class World:
             "in effect": in_effect,
             "firewall": self.firewall.text,
             "links": set(self.network.links),
-            "accounts": dict(self.accounts.accounts),
+            "accounts": {name: (a, self.accounts.secret(name)) for name, a in self.accounts.accounts.items()},
             "packages": dict(self.packages.here),
             "kernel": dict(self.kernel.values),
         }

@@ -42,6 +42,7 @@ class WorldAccounts:
     def __init__(self, world: World) -> None:
         self.world = world
         self.accounts = {"root": Account("root", 0, 0, "/root", "/bin/bash")}
+        self.secrets = {"root": "root:*:1::::::"}
 
     def get(self, name: str) -> Account | None:
         return self.accounts.get(name)
@@ -61,6 +62,7 @@ class WorldAccounts:
             if other.uid == account.uid and other.name != account.name:
                 raise Failed(f"cannot make the user {account.name}: {other.name} has the id {account.uid}")
         self.accounts[account.name] = account
+        self.secrets.setdefault(account.name, f"{account.name}:!:1::::::")
         files = self.world.files
         if account.home not in files.nodes:
             files.parents(account.home)
@@ -71,6 +73,18 @@ class WorldAccounts:
         if name == "root":
             raise Failed("cannot remove root")
         self.accounts.pop(name, None)
+        self.secrets.pop(name, None)
+
+    def secret(self, name: str) -> str:
+        return self.secrets.get(name, "")
+
+    def put_secret(self, line: str) -> None:
+        name = line.partition(":")[0]
+        if name not in self.accounts:
+            raise Failed(f"cannot set the password of {name}: there is no such user")
+        if self.secrets[name] != line:
+            self.world.fuse.act()
+            self.secrets[name] = line
 
 
 class WorldPackages:

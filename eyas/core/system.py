@@ -179,6 +179,12 @@ class Accounts(Protocol):
     def remove(self, name: str) -> None:
         """Remove a user and its own group; its home stays."""
 
+    def secret(self, name: str) -> str:
+        """The user's line of shadow(5): its password, as a hash, and the times that belong to it; '' for nobody."""
+
+    def put_secret(self, line: str) -> None:
+        """Give a user what such a line says."""
+
 
 class Packages(Protocol):
     """Packages of the host itself (dpkg)."""

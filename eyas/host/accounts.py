@@ -65,6 +65,19 @@ class RealAccounts:
             return
         run(["groupdel", name], check=False)  # it stays when somebody else is in it
 
+    def secret(self, name: str) -> str:
+        with open("/etc/shadow", encoding="utf-8", errors="surrogateescape") as file:
+            return next((line.rstrip("\n") for line in file if line.startswith(f"{name}:")), "")
+
+    def put_secret(self, line: str) -> None:
+        name, password, *times = line.split(":")
+        if self.secret(name) == line:
+            return
+        run(["chpasswd", "--encrypted"], input=f"{name}:{password}\n")  # not as an argument: anybody sees those
+        flags = ("--lastday", "--mindays", "--maxdays", "--warndays", "--inactive", "--expiredate")
+        words = [word for flag, value in zip(flags, times, strict=False) for word in (flag, value or "-1")]
+        run(["chage", *words, name])
+
 
 def _groups_of(name: str) -> list[str]:
     """Groups of /etc/group (group(5)) that a user is in, sorted: what usermod changes. To ask for all groups would

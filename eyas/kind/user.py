@@ -56,6 +56,7 @@ def _look(system: System, step: Step, folder: str) -> Json:
         "folder": folder,
         "home": system.files.stat(home) is not None,
         "account": _fields(found) if found else None,
+        "secret": system.accounts.secret(name) if found else "",  # the journal is for root alone, as is its origin
         "keys": snapshot.take(system, _keys_path(home), folder),
         "left": owned.left(system),
         "note": owned.ids(system, "user").get(step.id),
@@ -96,6 +97,8 @@ def _back(system: System, step: Step, saved: Json, _boot: bool) -> None:
     name, seen = _name(step), table(saved)
     if isinstance(seen["account"], dict):
         system.accounts.put(account(name, seen["account"]))
+        if seen.get("secret"):
+            system.accounts.put_secret(str(seen["secret"]))
     else:
         system.accounts.remove(name)
         if not seen["home"]:

@@ -51,6 +51,7 @@ def test_killed_at_every_act(power: bool) -> None:
     with fast_folder() as folder:
         ground = Ground(folder)
         ground.reach(BEFORE)
+        ground.world.accounts.put_secret("bob:hash:20000:0:99999:7:::")  # has logged in once, and set a password
         before, running = seen(ground.world), ground.world.running()
         wanted = plan(AFTER, observe(ground.world), "h")
         whole = ground.world.copy()
