@@ -239,3 +239,15 @@ def test_a_restart_makes_a_reload_needless() -> None:
     old = {"/etc/a": row("1", reload=["app.service"]), "/etc/b": row("1", restart=["app.service"])}
     found = edit(old, {path: {**entry, "digest": "2"} for path, entry in old.items()})
     assert (found.restart, found.reload) == ({"app.service"}, set())
+
+
+def test_a_new_container_says_what_it_may_do_beyond_the_default() -> None:
+    from eyas.core.words import Resource
+    from eyas.kind import kind_of
+
+    plain = Resource("container:a", "container", "a", {"grants": []})
+    granted = Resource("container:b", "container", "b", {"grants": ["docker", "loop"]})
+    kind = kind_of("container")
+    assert [change.note for change in kind.compare(plain, None)] == ["container added"]
+    assert [change.note for change in kind.compare(granted, None)] == ["container added, granted: docker, loop"]
+    assert [change.note for change in kind.compare(None, granted)] == ["container removed"]

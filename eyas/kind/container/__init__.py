@@ -14,6 +14,7 @@ What `observe` gives: the fields of the spec that is in effect (of the one on di
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
@@ -21,7 +22,7 @@ from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, tabl
 from eyas.kind.container import disk, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
 from eyas.kind.container.observe import observe
-from eyas.kind.container.text import render_limits, render_unit, tables
+from eyas.kind.container.text import render_limits, render_unit, tables, words
 
 OBSERVED = ("state", *DRIFTS)
 RUNNING = ("active", "activating", "reloading")
@@ -34,6 +35,14 @@ def spec(resource: Resource) -> dict[str, Json]:
 
 def running(have: Resource | None) -> bool:
     return have is not None and table(have.fields.get("state")).get("active") in RUNNING
+
+
+def _with_grants(change: FieldChange, want: Resource | None) -> FieldChange:
+    """A container that is new tells what it may do beyond the default."""
+    grants = words(want.fields.get("grants")) if want is not None else []
+    if not grants:
+        return change
+    return replace(change, note=f"{change.note}, granted: {', '.join(grants)}")
 
 
 class Container:
@@ -51,13 +60,13 @@ class Container:
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
         if want is None or have is None:
-            return whole(want, have, "container", Impact.live)
+            return [_with_grants(change, want) for change in whole(want, have, "container", Impact.live)]
         found = compare_specs(spec(want), spec(have))
         if have.fields.get("print_drift"):
             found.append(FieldChange("print_drift", None, None, Impact.restart, str(have.fields["print_drift"])))
         drift = have.fields.get("disk_drift")
-        for words in drift if isinstance(drift, list) else []:
-            found.append(FieldChange("disk_drift", None, None, Impact.live, str(words)))
+        for said in drift if isinstance(drift, list) else []:
+            found.append(FieldChange("disk_drift", None, None, Impact.live, str(said)))
         on_disk = have.fields.get("disk")
         if not found and isinstance(on_disk, dict) and on_disk != spec(want):
             found.append(FieldChange("disk_drift", None, None, Impact.live, "what is on disk is not what runs"))
