@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.lab.crash.definitions import AFTER, BEFORE
-from tests.lab.crash.rig import FULL, Photo, Rig, differences, share, step_numbers
+from tests.lab.crash.rig import FULL, Photo, Rig, differences, hand_on, share, step_numbers
 
 KEPT = ("kill:kept", "kill:sweep")  # all steps are done: the run is finished by recovery
 
@@ -79,6 +79,24 @@ def test_killed_when_a_step_begins(rig: Rig, before: Photo) -> None:
 
 def test_killed_when_a_step_is_done(rig: Rig, before: Photo) -> None:
     series(rig, before, share([f"kill-after-do:{number}" for number in range(steps(rig))], 4))
+
+
+@pytest.mark.parametrize(
+    "place", ["user.put", "container.stop", "container.live", "container.start", "container.ready container:new"]
+)
+def test_killed_in_the_middle_of_a_step(rig: Rig, before: Photo, place: str) -> None:
+    """Killed from outside while a program does the deed (useradd, systemctl), which goes on without the agent: recovery
+    begins at once and meets it."""
+    invocations = rig.invocations()
+    rig.write(AFTER)
+    number = step_numbers(rig.plan(), place)[0]
+    with hand_on(rig.start("apply", "--yes")) as process:
+        rig.wait_step(process, number)
+        rig.host.succeed("sh", "-c", "kill -KILL $(sed 's/.* //' /run/eyas/lock)")
+        said = rig.end(process)
+    assert said.code == 1, said
+    assert rig.open_run()
+    recover(rig, before, invocations, BEFORE)
 
 
 @pytest.mark.parametrize("fault", KEPT)
