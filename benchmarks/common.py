@@ -128,7 +128,7 @@ def peak_memory(argv: Sequence[str]) -> float:
 def _spawn(argv: Sequence[str], env: Mapping[str, str] | None) -> int:
     quiet = os.open(os.devnull, os.O_RDWR)
     try:
-        actions = [(os.POSIX_SPAWN_DUP2, quiet, number) for number in (0, 1)]
+        actions = [(os.POSIX_SPAWN_DUP2, quiet, number) for number in (0, 1, 2)]
         return os.posix_spawnp(argv[0], list(argv), dict(env or os.environ), file_actions=actions)
     finally:
         os.close(quiet)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from benchmarks.common import Report, clocked, in_turns, run, wait_for_quiet
+from benchmarks.common import Report, cost, in_turns, run, wait_for_quiet
 from benchmarks.labs import BenchLab, applied, copy_garuda, scratch
 
 GOAL = 1.0
@@ -46,10 +46,12 @@ def trees(lab: BenchLab) -> list[str]:
     return sorted(path.name for path in (lab.root / "var/lib/eyas/trees").iterdir())
 
 
-def case(lab: BenchLab, name: str) -> Callable[[], float]:
+def case(lab: BenchLab, name: str, processors: list[float]) -> Callable[[], float]:
     def applied_edit() -> float:
         edit(lab, name)
-        return clocked(lambda: run(lab.eyas("apply", "--yes")))
+        spent = cost(lab.eyas("apply", "--yes"))
+        processors.append(spent.cpu)
+        return spent.wall
 
     return applied_edit
 
@@ -66,7 +68,10 @@ def started_programs(lab: BenchLab, log: Path) -> list[str]:
 def measure(lab: BenchLab, repeats: int, report: Report) -> None:
     run(lab.eyas("apply", "--yes"))
     before, built = lab.invocations(), trees(lab)
-    medians = report.table("edit to running", in_turns({name: case(lab, name) for name in EDITS}, repeats))
+    processors: dict[str, list[float]] = {name: [] for name in EDITS}
+    cases = {name: case(lab, name, processors[name]) for name in EDITS}
+    medians = report.table("edit to running, wall", in_turns(cases, repeats))
+    report.table("edit to running, processors", {name: spent[1:] for name, spent in processors.items()})
     assert lab.invocations() == before, "a container was restarted"
     assert trees(lab) == built, "an image was built"
     assert "no changes" in run(lab.eyas("apply", "--yes"))

@@ -90,7 +90,8 @@ def one_fleet(lab: BenchLab, what: str, repeats: int, report: Report) -> None:
         f"{count} {what}, units of eyas": start(lab, ours),
         f"{count} {what}, eyas apply": start(lab, ours, lab.eyas("apply", "--yes")),
     }
-    medians = list(report.table(f"start of {count} {what}", in_turns(cases, repeats)).values())
+    turns = repeats if count <= 10 else max(3, repeats // 2)
+    medians = list(report.table(f"start of {count} {what}", in_turns(cases, turns)).values())
     report.goal(f"start of {count} {what}, units / bare", medians[1] / medians[0], GOAL_ALL)
     report.goal(f"start of {count} {what}, eyas apply / bare", medians[2] / medians[0], GOAL_ALL)
 

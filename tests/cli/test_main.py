@@ -126,3 +126,11 @@ def test_a_plain_command_loads_no_typer() -> None:
 
 def test_a_wrong_one_loads_it() -> None:
     assert "typer" in loaded_by("version", "--help")
+
+
+@pytest.mark.parametrize("where", [">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full", ">/dev/full 2>/dev/full"])
+def test_streams_that_cannot_be_written_are_no_riddle(where: str) -> None:
+    line = f"{sys.executable} -m eyas version {where}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if "full" in where else 0)
+    assert "Traceback" not in done.stderr
