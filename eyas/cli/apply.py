@@ -15,8 +15,12 @@ FORMAT = 1
 def run(context: Context, *, yes: bool = False, jobs: int | None = None, json: bool = False) -> int:
     """Plan, ask when something restarts, apply, and prove that the rest was left alone."""
     with Session(context) as session:
-        plan, wanted = session.planned(jobs or 0)
+        plan, wanted = session.planned(jobs or 0, mend=True)
         session.listener.close()
+        if session.mended is not None:
+            from eyas.cli.view.outcome import ENDED
+
+            context.tell(f"Run {session.mended.run} had been interrupted: {ENDED[session.mended.result]}.")
         if not json:
             context.warn(wanted.warnings)
             _show(context, plan)

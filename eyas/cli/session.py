@@ -16,10 +16,11 @@ from eyas.cli.cached import Wanted
 from eyas.cli.context import Context, early_note
 from eyas.cli.place import choose, noted
 from eyas.cli.progress import Late
-from eyas.core.errors import EyasError, Failed, UsageError
+from eyas.core.errors import EyasError, Failed, Stuck, UsageError
 from eyas.core.words import Plan
 
 if TYPE_CHECKING:
+    from eyas.apply.outcome import Outcome
     from eyas.cli.evaluate import Definitions
     from eyas.core.events import Listener
     from eyas.lab import Lab
@@ -38,6 +39,7 @@ class Session:
         self._observed: Observed | None = None
         self._connection: Connection | None = None
         self._definitions: Definitions | None = None
+        self.mended: Outcome | None = None
 
     def __enter__(self) -> Session:
         return self
@@ -122,6 +124,25 @@ class Session:
             )
         return self._observed
 
+    def mend(self) -> Outcome | None:
+        """End a run that was interrupted, so that a new one can begin; None when there is none (or one is under way).
+
+        Stuck when a person is needed for it.
+        """
+        self.connect()
+        assert self._observing is not None
+        if self._observed is None:
+            self._observed = self._observing.result()
+        if self._observed.busy or not self._observed.interrupted:
+            return None
+        connection = self._observing.connection
+        with self.listener:
+            outcome = connection.recover(self.listener)
+        if outcome is not None and outcome.hands:
+            raise Stuck(f"cannot put run {outcome.run} back: {'; '.join(outcome.hands)}", outcome.hint)
+        self._observed = connection.observe()
+        return outcome
+
     def _hang_up(self) -> None:
         if self._observing is not None:
             self._observing.connection.close(patient=False)
@@ -176,9 +197,12 @@ class Session:
 
     # The plan
 
-    def planned(self, jobs: int = 0) -> tuple[Plan, Wanted]:
-        """The plan for the host, and what it leads to (with the contents of layers when there is anything to do)."""
+    def planned(self, jobs: int = 0, *, mend: bool = False) -> tuple[Plan, Wanted]:
+        """The plan for the host, and what it leads to (with the contents of layers when there is anything to do).
+        With ``mend`` a run that was interrupted there is ended first; mistakes in the definitions come before that."""
         wanted = self.wanted(jobs)
+        if mend:
+            self.mended = self.mend()
         from eyas.plan import plan  # imported while the host's end is at work
 
         actual = self.observed().resources

@@ -104,7 +104,7 @@ VERBS = (
         "recover",
         "recover",
         "End a run that was interrupted: finish it when all was done, put it back otherwise.",
-        "The host does this by itself at boot; apply says so when it finds an open run.",
+        "The host does this by itself at boot, and `eyas apply` before it plans; plan and status only say so.",
         options=(Option("accept", ("--accept",), "Leave the host as it is, after a person has looked."), JSON),
     ),
     Verb(

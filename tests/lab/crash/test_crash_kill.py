@@ -118,9 +118,17 @@ def test_recovery_is_killed_too(rig: Rig, before: Photo) -> None:
     recover(rig, before, invocations, BEFORE)
 
 
+def test_apply_puts_an_interrupted_run_back_first(rig: Rig, before: Photo, after: Photo) -> None:
+    run = kill(rig, "kill:10")
+    said = rig.run("apply", "--yes")
+    assert said.code == 0, said
+    assert f"Run {run} had been interrupted: undone" in said.err, said
+    assert differences(after, rig.photo()) == []
+
+
 def test_an_interrupted_run_is_told_and_not_built_upon(rig: Rig, before: Photo) -> None:
     run = kill(rig, "kill:10")
-    for words in (("status",), ("plan",), ("apply", "--yes")):
+    for words in (("status",), ("plan",)):
         said = rig.run(*words)
         assert said.code == 1, said
         assert f"run {run} was interrupted" in said.err, said
