@@ -66,7 +66,7 @@ def started_programs(lab: BenchLab, log: Path) -> list[str]:
 
 
 def measure(lab: BenchLab, repeats: int, report: Report) -> None:
-    run(lab.eyas("apply", "--yes"))
+    lab.settle()
     before, built = lab.invocations(), trees(lab)
     processors: dict[str, list[float]] = {name: [] for name in EDITS}
     cases = {name: case(lab, name, processors[name]) for name in EDITS}
@@ -74,7 +74,7 @@ def measure(lab: BenchLab, repeats: int, report: Report) -> None:
     report.table("edit to running, processors", {name: spent[1:] for name, spent in processors.items()})
     assert lab.invocations() == before, "a container was restarted"
     assert trees(lab) == built, "an image was built"
-    assert "no changes" in run(lab.eyas("apply", "--yes"))
+    lab.settle()
     for name, seconds in medians.items():
         report.goal(name, seconds, GOAL, " s")
     if shutil.which("strace"):

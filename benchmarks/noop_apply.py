@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common import Cost, Report, clocked, cost, in_turns, peak_memory, run, wait_for_quiet
+from benchmarks.common import Cost, Report, clocked, cost, in_turns, peak_memory, wait_for_quiet
 from benchmarks.labs import BenchLab, applied, copy_garuda, scratch
 from eyas.host.units import show_argv
 from eyas.kind.container.observe import PATTERN
@@ -43,8 +43,7 @@ def forget(folder: Path) -> None:
 
 
 def measure(lab: BenchLab, repeats: int, report: Report) -> None:
-    said = run(lab.eyas("apply", "--yes"))
-    assert "no changes" in said, said
+    lab.settle()
     before = lab.invocations()
     costs: dict[str, list[Cost]] = {}
 
@@ -65,7 +64,7 @@ def measure(lab: BenchLab, repeats: int, report: Report) -> None:
     report.table("apply when nothing is kept, wall", in_turns({"apply, nothing kept": cold}, max(2, repeats // 4)))
     floor = {name: (lambda argv=argv: clocked(lambda: cost(argv))) for name, argv in bare(lab).items()}
     report.table("what cannot be saved, wall", in_turns(floor, repeats))
-    run(lab.eyas("apply", "--yes"))
+    lab.settle()
     peaks = [peak_memory(lab.eyas("apply", "--yes")) for _ in range(5)]
     report.table("memory of all processes at once", {"apply": peaks}, "MiB")
     report.goal("no-op apply of ten containers", medians["apply"], GOAL, " s")
