@@ -72,7 +72,14 @@ def name(step: Step) -> str:
     return f"{step.kind}.{step.verb} {step.id}"
 
 
-WORDS = {"ready": "wait for", "live": "change in place", "put": "set", "make": "make", "settle": "look at"}
+WORDS = {
+    "ready": "wait for",
+    "live": "change in place",
+    "put": "set",
+    "make": "make",
+    "settle": "look at",
+    "guard": "look at",
+}
 
 
 def told(step: Step) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eyas.core.words import Action, Change, FieldChange, Impact, Plan, Reason, Resource, Resources, Step
+from eyas.core.words import Action, Change, FieldChange, Impact, Phase, Plan, Reason, Resource, Resources, Step
 from eyas.kind import kind_of
 from eyas.plan.notice import notice
 from eyas.plan.order import ordered, waves
@@ -31,10 +31,22 @@ def plan(desired: Resources, actual: Resources, host: str) -> Plan:
     steps: list[Step] = []
     for id_, change in changes.items():
         steps += kind_of(change.kind).steps(change, desired.get(id_), actual.get(id_))
+    steps += _guards(steps, changes, desired, actual)
     containers = [r for r in (*actual.values(), *desired.values()) if r.kind == "container"]
     done = Plan(host, tuple(changes.values()), ordered(steps, waves(containers)), (), tuple(left))
     disturbed = set(done.restarts())
     return replace(done, untouched=tuple(n for n in _running(desired, actual) if n not in disturbed))
+
+
+def _guards(steps: list[Step], changes: dict[str, Change], desired: Resources, actual: Resources) -> list[Step]:
+    """For containers that stay off and do not change: one that starts may need them, and the way back stops them."""
+    if not any(step.kind == "container" and step.phase in (Phase.restart, Phase.start) for step in steps):
+        return []
+    return [
+        Step("container", "guard", id_, Phase.live)
+        for id_, have in actual.items()
+        if have.kind == "container" and id_ in desired and id_ not in changes and not running(have)
+    ]
 
 
 def _change(want: Resource | None, have: Resource | None) -> Change | None:

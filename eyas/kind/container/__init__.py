@@ -54,6 +54,7 @@ class Container:
         "remove": disk.remove,
         "live": live.live,
         "restart": power.restart,
+        "guard": power.guard,
         "start": power.start,
         "ready": power.ready,
     }
@@ -83,7 +84,9 @@ class Container:
             steps.append(Step(self.name, "settle", change.id, Phase.prepare))
         steps += self._configured(change, want, have)
         if not running(have):
-            return steps + (self._up(change, want) if want.fields.get("autostart", True) else [])
+            # One that is not to start may be started by another that needs it; the way back stops it again.
+            guard = Step(self.name, "guard", change.id, Phase.live)
+            return steps + (self._up(change, want) if want.fields.get("autostart", True) else [guard])
         assert have is not None
         if change.impact >= Impact.restart:
             return [*steps, Step(self.name, "restart", change.id, Phase.restart), self._ready(change, want)]

@@ -120,6 +120,7 @@ def probe_results(system: System, name: str) -> list[tuple[str, str, str]]:
 
 
 settle = Deed(look=_look, back=_settle)
+guard = Deed(look=_look, back=_unstart)
 start = ManyDeed(look=_look, back=_unstart, many=_start)
 restart = ManyDeed(look=_look, many=_restart)
 stop = ManyDeed(look=_look, many=_stop)
