@@ -56,14 +56,6 @@ class WorldUnits:
             found[name] = b"\0".join([files.read(path) or b"", *drop_ins]).decode()
         return found
 
-    def _enabled(self, name: str) -> bool:
-        files = self.world.files
-        return any(
-            name in files.list(f"{paths.UNITS}/{d}")
-            for d in files.list(paths.UNITS)
-            if d.endswith((".wants", ".requires"))
-        )
-
     def show(self, patterns: Sequence[str], machine: str = "") -> dict[str, UnitState]:
         if machine:
             self._need_machine(machine)
@@ -84,10 +76,9 @@ class WorldUnits:
         drop_ins = tuple(
             f"{paths.UNITS}/{name}.d/{d}" for d in self.world.files.list(f"{paths.UNITS}/{name}.d") if text is not None
         )
-        file_state = "" if name not in texts else "enabled" if self._enabled(name) else "disabled"
         state = UnitState(
             name, load, need_reload=text is not None and name not in BASE_UNITS and texts.get(name) != text,
-            file_state=file_state, drop_ins=drop_ins,
+            drop_ins=drop_ins,
         )  # fmt: skip
         if name in self.running:
             run = self.running[name]

@@ -96,13 +96,11 @@ class UnitState:
     result: str = "success"
     invocation: str = ""
     need_reload: bool = False
-    file_state: str = ""  # enabled, disabled, static, masked, ...
     main_pid: int = 0
     job: bool = False  # a job waits or runs
     drop_ins: tuple[str, ...] = ()
     memory: int = -1  # bytes; -1 when not accounted
     since: float = 0.0  # when it became active, seconds since the epoch; 0 when it is not
-    status: int = 0  # exit status of the main process
 
     @property
     def running(self) -> bool:

@@ -1,4 +1,7 @@
-"""systemd, of the host or of a running container, by systemctl(1). Sources: org.freedesktop.systemd1(5)."""
+"""systemd, of the host or of a running container, by systemctl(1); how the host's units are, by `eyas.host.states`.
+
+Sources: org.freedesktop.systemd1(5).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from collections.abc import Sequence
 from eyas.core.errors import Failed
 from eyas.core.system import UnitState
 from eyas.host.command import CommandFailed, Running, run, start
+from eyas.host.states import States
 
 PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,InvocationID,NeedDaemonReload,UnitFileState,MainPID,Job,DropInPaths,"
-    "MemoryCurrent,ActiveEnterTimestamp,ExecMainStatus"
+    "Id,LoadState,ActiveState,SubState,Result,InvocationID,NeedDaemonReload,MainPID,Job,DropInPaths,"
+    "MemoryCurrent,ActiveEnterTimestamp"
 )
 UNKNOWN_MEMORY = ("[not set]", "", "infinity", str(2**64 - 1))
 
@@ -37,13 +41,11 @@ def _state(name: str, values: dict[str, str]) -> UnitState:
         result=values.get("Result", "success") or "success",
         invocation=values.get("InvocationID", ""),
         need_reload=values.get("NeedDaemonReload") == "yes",
-        file_state=values.get("UnitFileState", ""),
         main_pid=int(values.get("MainPID") or 0),
         job=values.get("Job", "0") not in ("", "0"),
         drop_ins=tuple(values.get("DropInPaths", "").split()),
         memory=-1 if memory in UNKNOWN_MEMORY else int(memory),
         since=float(since) if since.replace(".", "", 1).isdigit() else 0.0,
-        status=int(values.get("ExecMainStatus") or 0),
     )
 
 
@@ -56,23 +58,37 @@ def _systemctl(machine: str, *words: str) -> list[str]:
     return ["systemctl", "--no-ask-password", "--no-pager", *where, *words]
 
 
+def _asking(patterns: Sequence[str]) -> States | Running:
+    """Begin to ask, by the quick way where there is one."""
+    try:
+        return States(patterns)
+    except (OSError, ValueError):
+        return start(show_argv(patterns))
+
+
 class RealUnits:
     """`eyas.core.system.Units`."""
 
     def __init__(self) -> None:
-        self._ahead: dict[tuple[str, ...], Running] = {}
+        self._ahead: dict[tuple[str, ...], States | Running] = {}
 
     def ahead(self, patterns: Sequence[str]) -> None:
         """Begin a `show`; the next one with the same patterns takes its answer."""
         if patterns:
-            self._ahead[tuple(patterns)] = start(show_argv(patterns))
+            self._ahead[tuple(patterns)] = _asking(patterns)
 
     def show(self, patterns: Sequence[str], machine: str = "") -> dict[str, UnitState]:
         if not patterns:
             return {}
-        begun = None if machine else self._ahead.pop(tuple(patterns), None)
-        result = begun.wait() if begun else run(show_argv(patterns, machine))
-        return parse_show(result.text)
+        if machine:
+            return parse_show(run(show_argv(patterns, machine)).text)
+        begun = self._ahead.pop(tuple(patterns), None) or _asking(patterns)
+        if isinstance(begun, States):
+            try:
+                return begun.result()
+            except (OSError, ValueError, LookupError):
+                begun = start(show_argv(patterns))
+        return parse_show(begun.wait().text)
 
     def daemon_reload(self, machine: str = "") -> None:
         run(_systemctl(machine, "daemon-reload"), timeout=120)
