@@ -136,6 +136,7 @@ def test_a_container_that_does_not_start_by_itself_is_only_configured() -> None:
         "systemd.settle",
         "container.configure",
         "systemd.reload",
+        "container.guard",  # another that needs it may start it
     ]
 
 
