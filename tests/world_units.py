@@ -56,6 +56,14 @@ class WorldUnits:
             found[name] = b"\0".join([files.read(path) or b"", *drop_ins]).decode()
         return found
 
+    def _enabled(self, name: str) -> bool:
+        files = self.world.files
+        return any(
+            name in files.list(f"{paths.UNITS}/{d}")
+            for d in files.list(paths.UNITS)
+            if d.endswith((".wants", ".requires"))
+        )
+
     def show(self, patterns: Sequence[str], machine: str = "") -> dict[str, UnitState]:
         if machine:
             self._need_machine(machine)
