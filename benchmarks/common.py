@@ -15,7 +15,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,36 +94,47 @@ def clocked(work: Callable[[], object]) -> float:
 def cost(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Cost:
     """Run a command that has to succeed, with the processor time of everything it started: also of what it left
     behind (an agent that nobody waits for is handed to us, prctl(2))."""
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1)
-    began = time.perf_counter()
-    pid = _spawn(argv, env)
-    _, status, used = os.wait4(pid, 0)
-    wall = time.perf_counter() - began
-    if status != 0:
-        raise SystemExit(f"{' '.join(argv)}: wait status {status}")
-    cpu = used.ru_utime + used.ru_stime
-    while True:
-        try:
-            _, _, used = os.wait4(-1, 0)
-        except ChildProcessError:
-            return Cost(wall, cpu)
-        cpu += used.ru_utime + used.ru_stime
+    with _heir():
+        began = time.perf_counter()
+        pid = _spawn(argv, env)
+        _, status, used = os.wait4(pid, 0)
+        wall = time.perf_counter() - began
+        if status != 0:
+            raise SystemExit(f"{' '.join(argv)}: wait status {status}")
+        cpu = used.ru_utime + used.ru_stime
+        while True:
+            try:
+                _, _, used = os.wait4(-1, 0)
+            except ChildProcessError:
+                return Cost(wall, cpu)
+            cpu += used.ru_utime + used.ru_stime
 
 
 def peak_memory(argv: Sequence[str]) -> float:
     """The most resident memory (MiB) that a command and all its processes have at one moment, each with its shared
     pages: looked at every millisecond, so it is an untimed run of its own."""
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1)
-    _spawn(argv, None)
     most = 0
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return most / 2**20
-        if not pid:
-            most = max(most, sum(_resident(each) for each in _below(os.getpid())))
-            time.sleep(0.001)
+    with _heir():
+        _spawn(argv, None)
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return most / 2**20
+            if not pid:
+                most = max(most, sum(_resident(each) for each in _below(os.getpid())))
+                time.sleep(0.001)
+
+
+@contextmanager
+def _heir() -> Iterator[None]:
+    """Meanwhile processes whose parent ends are handed to us. Not for longer: a lab that is started is not ours."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        prctl(_SUBREAPER, 0)
 
 
 def _spawn(argv: Sequence[str], env: Mapping[str, str] | None) -> int:

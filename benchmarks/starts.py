@@ -15,6 +15,7 @@ from benchmarks.common import Report, clocked, in_turns, run, wait_for_quiet
 from benchmarks.labs import BenchLab, applied, scratch, write_fleet
 
 GOAL_ALL, GOAL_ONE = 1.15, 1.1
+SLOW = 10  # seconds: a stop that takes longer is told
 
 UP = """\
 #!/bin/sh
@@ -45,6 +46,7 @@ ExecStart=systemd-nspawn --quiet --keep-unit --boot --notify-ready=yes --setting
     --private-users=${BASE}:65536 --private-users-ownership=off
 ExecStopPost=/run/bare-down %i
 KillMode=mixed
+TimeoutStopSec=30
 Slice=machine.slice
 Delegate=yes
 TasksMax=16384
@@ -69,7 +71,9 @@ def start(lab: BenchLab, units: list[str], argv: list[str] | None = None) -> Cal
         seconds = clocked(lambda: run(argv or lab.lab.host(lab.name).command(["systemctl", "start", *units])))
         states = lab.execute("systemctl", "is-active", *units).text.split()
         assert states == ["active"] * len(units), f"{states.count('active')} of {len(units)} are active"
-        lab.succeed("systemctl", "stop", *units)
+        stopped = clocked(lambda: lab.succeed("systemctl", "stop", *units, timeout=300))
+        if stopped > SLOW:
+            print(f"  (the stop of {units[0]} and {len(units) - 1} more took {stopped:.1f} s)")
         return seconds
 
     return case
