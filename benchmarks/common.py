@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,9 @@ EYAS = str(Path(sys.executable).with_name("eyas"))
 # Users have bytecode, and so have measurements, whatever the shell says that started them.
 for _variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "EYAS_TRACEBACK"):
     os.environ.pop(_variable, None)
+
+# A benchmark that is ended takes its lab down, as one that is interrupted does.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
 
