@@ -51,12 +51,17 @@ def make(name: str) -> None:
 
 
 def join(name: str) -> None:
-    """Move this process into a group of the unified hierarchy, and into the lab's group of older ones."""
-    for hierarchy in _older():
+    """Move this process into a group of the unified hierarchy, and into the lab's group of older ones.
+
+    The unified one comes first: a process in it is found and ended by `kill`, so that it makes no group in an older
+    hierarchy after `remove` went by there.
+    """
+    older = _older()
+    (unified() / name / "cgroup.procs").write_text(str(os.getpid()))
+    for hierarchy in older:
         group = hierarchy / name.split("/")[0]
         group.mkdir(exist_ok=True)
         (group / "cgroup.procs").write_text(str(os.getpid()))
-    (unified() / name / "cgroup.procs").write_text(str(os.getpid()))
 
 
 def move(name: str, pid: int) -> None:
