@@ -235,6 +235,43 @@ class Containers(Protocol):
         if none."""
 
 
+@dataclass(frozen=True)
+class Door:
+    """Where connections to a container arrive: its addresses, of both families, and by them the host's forwards.
+
+    ``ports`` are (tcp or udp, port of the container); none means all of them.
+    """
+
+    container: str
+    addresses: tuple[str, ...]
+    ports: tuple[tuple[str, int], ...] = ()
+
+
+class Traffic(Protocol):
+    """Connections towards containers: to let new ones wait, and to know when the others are done."""
+
+    def hold(self, door: Door, seconds: float) -> None:
+        """Let new connections wait, also those that come by a forward, until `release`, at most ``seconds``: the
+        kernel lets go by itself. What is established goes on. Held twice is held once, until the later end."""
+
+    def release(self, door: Door) -> None:
+        """Let go, and hand over the attempts that waited, so that no client waits for its own next attempt. No error
+        when nothing is held."""
+
+    def release_all(self) -> None:
+        """Let go of everything, also of what another process held."""
+
+    def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> int:
+        """How many connections that others made to a running container (or to these ports of it) are in the middle
+        of something: a request came and was not answered yet, an answer is on its way, or data moved just now. Idle
+        ones do not count. 0 for a container that does not run."""
+
+    def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """The (protocol, port) pairs that processes of these units in a running container listen on, seen from outside
+        of it (not on its loopback). Sockets that systemd inside keeps open itself (systemd.socket(5)) do not count:
+        they wait by themselves."""
+
+
 class Keys(Protocol):
     def make_host_keys(self, folder: str) -> None:
         """SSH host keys (ssh_host_*_key, 0600) in a folder that is made 0700; those that are there stay."""
@@ -270,6 +307,8 @@ class System(Protocol):
     def kernel(self) -> Kernel: ...
     @property
     def containers(self) -> Containers: ...
+    @property
+    def traffic(self) -> Traffic: ...
     @property
     def keys(self) -> Keys: ...
     @property
