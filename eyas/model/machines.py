@@ -25,6 +25,7 @@ from eyas.model.values import (
     Network4,
     Network6,
     Package,
+    Patience,
     Port,
     Processors,
     Seconds,
@@ -178,6 +179,15 @@ class Container(Thing):
     )
     stop_timeout: Annotated[Seconds, Impact.live] = Field(10, description="how long a clean stop may take")
     start_timeout: Annotated[Seconds, Impact.live] = Field(120, description="how long it may take to be up")
+    hold: Annotated[Patience, Impact.live] = Field(
+        30, description="how long new connections may wait while it restarts; 0 lets none wait"
+    )
+    drain: Annotated[Patience, Impact.live] = Field(
+        10, description="how long requests under way may go on before it stops"
+    )
+    settle: Annotated[Patience, Impact.live] = Field(
+        2, description="how long it has to stay healthy after a restart before the next step"
+    )
     autostart: Annotated[bool, Impact.live] = Field(True, description="start it at boot")
     description: Annotated[str, Impact.live] = Field("", description="what it is for, in listings")
 
@@ -206,6 +216,9 @@ class Container(Thing):
             units: Mapping[str, str | Unit] = ...,
             stop_timeout: str | int = 10,
             start_timeout: str | int = 120,
+            hold: str | int = 30,
+            drain: str | int = 10,
+            settle: str | int = 2,
             autostart: bool = True,
             description: str = "",
         ) -> None: ...

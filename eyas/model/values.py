@@ -62,6 +62,11 @@ def duration(value: object) -> object:
     return value
 
 
+def patience(value: object) -> object:
+    """A duration that may be 0: not at all."""
+    return 0 if value in (0, "0", "0s") and not isinstance(value, bool) else duration(value)
+
+
 def several(value: object) -> object:
     """A list, tuple or generator as a tuple; one text where a list belongs is the usual slip."""
     if isinstance(value, tuple):
@@ -237,6 +242,7 @@ Bytes: TypeAlias = Annotated[int, BeforeValidator(size), Words('a size (bytes, o
 Seconds: TypeAlias = Annotated[
     int, BeforeValidator(duration), Words('a duration (seconds, or text such as "90s" or "10m")')
 ]
+Patience: TypeAlias = Annotated[int, BeforeValidator(patience), Words("a duration (0 for not at all)")]
 Name: TypeAlias = Annotated[str, BeforeValidator(hostname), Words("a name (a-z, 0-9 and -)", "names")]
 Domain: TypeAlias = Annotated[str, BeforeValidator(domain), Words("a DNS name", "DNS names")]
 Interface: TypeAlias = Annotated[str, BeforeValidator(interface), Words("the name of a network interface")]

@@ -11,7 +11,8 @@ from eyas.model import Bind, impacts
 CONTAINER = {
     "address": "address4", "ipv6": "address6", "grants": "grants", "binds": "binds", "limits": "limits",
     "after": "after", "needs": "needs", "restart_with": "restart_with", "probes": "probes",
-    "stop_timeout": "stop_timeout", "start_timeout": "start_timeout", "autostart": "autostart",
+    "stop_timeout": "stop_timeout", "start_timeout": "start_timeout",
+    "hold": "hold", "drain": "drain", "settle": "settle", "autostart": "autostart",
     "description": "description", "image": "tree", "packages": "tree",
 }  # fmt: skip
 """Field of a Container, and the field of the spec on the host that it becomes."""

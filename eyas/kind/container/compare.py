@@ -19,6 +19,9 @@ LIVE = (
     "limits",
     "stop_timeout",
     "start_timeout",
+    "hold",
+    "drain",
+    "settle",
     "after",
     "needs",
     "restart_with",
@@ -88,7 +91,7 @@ def _shown(field: str, value: Json) -> str:
         return size(value)
     if field == "cpu_quota":
         return f"{value} %"
-    if field.endswith("_timeout"):
+    if field.endswith("_timeout") or field in ("hold", "drain", "settle"):
         return f"{value} s"
     return str(value)
 
