@@ -34,6 +34,7 @@ class Past:
     seconds: float
     error: str
     recovered: bool
+    note: str = ""  # what kind of run, where it was no plain apply: "rollback to ..."
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -48,6 +49,7 @@ class Past:
             "seconds": self.seconds,
             "error": self.error,
             "recovered": self.recovered,
+            "note": self.note,
         }
 
 
@@ -91,6 +93,7 @@ def _past(journal: Journal, open_: bool) -> Past:
         seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
         error=str(ended.get("error", "")),
         recovered=bool(ended.get("recovered")),
+        note=str(journal.begin.get("note", "")),
     )
 
 

@@ -166,20 +166,21 @@ class Runs:
     def __init__(self, folder: str | Path = paths.RUNS) -> None:
         self.folder = Path(folder)
 
-    def begin(self, plan: Plan, desired: Resources, who: str = "") -> Journal:
+    def begin(self, plan: Plan, desired: Resources, who: str = "", note: str = "") -> Journal:
         """Make the folder of a new run and point `current` to it; all on disk when this returns. Failed when another
-        run is open, or the disk has no room for this one and its way back."""
+        run is open, or the disk has no room for this one and its way back. ``note`` is what kind of run it is, in
+        words, where it is no plain apply."""
         if self.current() is not None:
             raise Failed("cannot begin a run: another one is open", "run: eyas recover")
         id_ = new_id()
         try:
             with _explained("begin a run in", str(self.folder)):
-                return self._begin(id_, plan, desired, who)
+                return self._begin(id_, plan, desired, who, note)
         except Failed:
             shutil.rmtree(self.folder / id_, ignore_errors=True)
             raise
 
-    def _begin(self, id_: str, plan: Plan, desired: Resources, who: str) -> Journal:
+    def _begin(self, id_: str, plan: Plan, desired: Resources, who: str, note: str) -> Journal:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         place = self.folder / id_
         place.mkdir(mode=0o700)
@@ -187,7 +188,7 @@ class Runs:
         _write_json(place / "plan.json", plan.to_json())
         _write_json(place / "desired.json", {"version": VERSION, "resources": _lean(desired)})
         journal = Journal(place)
-        journal.write("begin", v=VERSION, id=id_, host=plan.host, who=who, boot=boot_id())
+        journal.write("begin", v=VERSION, id=id_, host=plan.host, who=who, boot=boot_id(), note=note)
         journal.sync()
         sync_folder(place)
         link = self.folder / f".{CURRENT}.new"

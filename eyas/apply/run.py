@@ -142,6 +142,7 @@ def apply(
     listener: Listener = silent,
     *,
     who: str = "",
+    note: str = "",
     stop: Callable[[], bool] = never,
     fault: Fault | None = None,
     threads: bool = True,
@@ -154,7 +155,7 @@ def apply(
     """
     began = time.monotonic()
     before = invocations(system)
-    journal = runs.begin(plan, desired, who)
+    journal = runs.begin(plan, desired, who, note)
     try:
         fault = fault or Fault()
         run = Run(journal, plan, system, listener, stop, fault, threads)

@@ -192,9 +192,16 @@ class Connection:
         return observed(self.request("observe"))
 
     def apply(
-        self, plan: Plan, desired: Resources, listener: Listener = silent, *, seen: Resources | None = None
+        self,
+        plan: Plan,
+        desired: Resources,
+        listener: Listener = silent,
+        *,
+        seen: Resources | None = None,
+        note: str = "",
     ) -> Outcome:
-        """Do a plan. With ``seen`` (the observation it was made from) it is refused when the host has changed since."""
+        """Do a plan. With ``seen`` (the observation it was made from) it is refused when the host has changed since.
+        ``note`` stands in the history."""
         from eyas.apply.run import fingerprint
 
         answer = self.request(
@@ -204,6 +211,7 @@ class Connection:
             desired=[resource.to_json() for resource in desired.values()],
             who=who(),
             seen=fingerprint(seen) if seen is not None else "",
+            note=note,
             fault=os.environ.get("EYAS_FAULT", ""),
         )
         return Outcome.from_json(cast("dict[str, Json]", answer))

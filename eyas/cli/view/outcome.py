@@ -81,8 +81,10 @@ def history_text(runs: Sequence[Mapping[str, Json]], now: float, width: int = 10
     if not runs:
         return "No run has changed this host yet."
     styles = {"kept": paint.good, "stuck": paint.bad}
+    noted = any(run.get("note") for run in runs)
     columns = (Column("RUN"), Column("WHEN"), Column("RESULT"), Column("CHANGES", right=True),
-               Column("TOOK", right=True), Column("WHO"), Column("RESTARTED", flexible=True, least=16))  # fmt: skip
+               Column("TOOK", right=True), Column("WHO"), Column("RESTARTED", flexible=True, least=16),
+               *([Column("NOTE", flexible=True, least=20)] if noted else []))  # fmt: skip
     rows: list[list[Cell | str]] = [
         [
             Cell(str(run.get("run", "")), paint.bold),
@@ -92,6 +94,7 @@ def history_text(runs: Sequence[Mapping[str, Json]], now: float, width: int = 10
             _seconds(run),
             str(run.get("who") or "-"),
             ", ".join(_names(run, "restarts")) or str(run.get("error") or "-"),
+            *([str(run.get("note") or "-")] if noted else []),
         ]
         for run in runs
     ]
@@ -111,6 +114,7 @@ def run_text(run: Mapping[str, Json]) -> str:
         ("steps", f"{run.get('done', 0)} of {run.get('steps', 0)} done"),
         ("took", _seconds(run)),
         ("restarted", ", ".join(_names(run, "restarts")) or "nothing"),
+        *([("note", str(run["note"]))] if run.get("note") else []),
         *([("error", str(run["error"]))] if run.get("error") else []),
     ]
     return "\n".join(f"{name:<10} {value}" for name, value in rows)

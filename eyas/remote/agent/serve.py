@@ -169,7 +169,7 @@ def _apply(agent: Agent, request: Request) -> Json:
 
     plan = Plan.from_json(_object(request, "plan"))
     desired = _resources(request, "desired")
-    who, seen = str(request.get("who", "")), str(request.get("seen", ""))
+    who, seen, note = (str(request.get(key, "")) for key in ("who", "seen", "note"))
     fault = Fault(str(request["fault"])) if request.get("fault") else from_environment()
     runs = Runs(agent.runs_folder)
     with locked(who, agent.lock):
@@ -182,7 +182,7 @@ def _apply(agent: Agent, request: Request) -> Json:
         if seen and fingerprint(observe(system)) != seen:
             raise Failed("cannot apply: the host has changed since the plan was made", "plan again: eyas apply")
         with Stop(agent.requests) as stop:
-            outcome = apply(plan, desired, system, runs, agent.tell, who=who, stop=stop, fault=fault)
+            outcome = apply(plan, desired, system, runs, agent.tell, who=who, note=note, stop=stop, fault=fault)
         if outcome.result == "kept":
             prune(system, runs)
     return outcome.to_json()
