@@ -25,6 +25,7 @@ from tests.world_parts import (
     WorldNetwork,
     WorldPackages,
     WorldStore,
+    WorldTraffic,
 )
 from tests.world_units import BASE_UNITS, CONTAINER, Running, WorldUnits
 
@@ -53,6 +54,7 @@ class World:
         self.store.commits |= set(commits)
         self.kernel = WorldKernel(self.fuse)
         self.containers = WorldContainers(self)
+        self.traffic = WorldTraffic(self)
         self.keys = WorldKeys(self)
         self.network = WorldNetwork(self)
         self.roots: dict[str, Assembled] = {}
@@ -95,7 +97,7 @@ class World:
         for path in (paths.print_of(name), f"{paths.PRINTS}/{name}.unit", paths.probes(name)):
             self.files.nodes.pop(path, None)
         self.roots.pop(name, None)
-        self.containers.written.pop(name, None)
+        self.containers.edited.pop(name, None)
 
     def load_firewall_at_boot(self) -> None:
         text = self.files.read(paths.FIREWALL)
@@ -128,8 +130,9 @@ class World:
         for path in [p for p in self.files.nodes if p.startswith("/run/")]:
             del self.files.nodes[path]
         self.roots.clear()
-        self.containers.written.clear()
+        self.containers.edited.clear()
         self.firewall.text = ""
+        self.traffic.held.clear()
         self.network.links.clear()
         units = self.units
         units.failed.clear()
@@ -156,7 +159,7 @@ class World:
 
     def photograph(self, *, runs: bool = False) -> dict[str, object]:
         """The whole host as a value to compare. Left out: eyas' record of runs, ids that are new at each start."""
-        hidden = (f"{paths.RUNS}/", f"{paths.PRINTS}/", f"{paths.PROBES}/")
+        hidden = (f"{paths.RUNS}/", f"{paths.PRINTS}/", f"{paths.PROBES}/", f"{paths.WAITS}/", f"{paths.ACCEPTED}/")
         nodes = {p: n for p, n in self.files.nodes.items() if runs or not (p + "/").startswith(hidden)}
         in_effect = {}
         for name in self.roots:
@@ -172,6 +175,7 @@ class World:
             "accounts": {name: (a, self.accounts.secret(name)) for name, a in self.accounts.accounts.items()},
             "packages": dict(self.packages.here),
             "kernel": dict(self.kernel.values),
+            "held": set(self.traffic.held),
         }
 
     def copy(self) -> World:

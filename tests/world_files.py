@@ -116,6 +116,9 @@ class WorldFiles:
         prefix = path.rstrip("/") + "/"
         return [p for p in self.nodes if p.startswith(prefix)]
 
+    def free(self, path: str) -> int:
+        return 1 << 40
+
     def list(self, path: str) -> list[str]:
         prefix = path.rstrip("/") + "/"
         names = (p[len(prefix) :] for p in self.nodes if p.startswith(prefix))

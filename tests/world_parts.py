@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from eyas.core import paths
 from eyas.core.errors import Failed
-from eyas.core.system import Account, Entry
+from eyas.core.system import Account, Door, Entry
+from eyas.core.written import Listing, Noise, Writers
 from tests.world_files import Fuse, Node
 
 if TYPE_CHECKING:
@@ -152,18 +153,37 @@ class WorldKernel:
 class WorldContainers:
     def __init__(self, world: World) -> None:
         self.world = world
-        self.written: dict[str, dict[str, Entry | None]] = {}  # container: path in its running root: entry
+        self.edited: dict[str, dict[str, Entry | None]] = {}  # container: path in its running root: entry
+        self.listings: dict[str, Listing] = {}  # what a test says that a container wrote
+        self.inside: dict[tuple[str, str], Entry] = {}  # what a test says that there is in a running root
 
     def edit(self, container: str, uid_base: int, put: Sequence[Entry], drop: Sequence[str]) -> None:
         self.world.fuse.act()
         if container not in self.world.roots:
             raise Failed(f"cannot write into {container}: it does not run")
-        root = self.written.setdefault(container, {})
+        root = self.edited.setdefault(container, {})
         root.update({entry.path: entry for entry in put})
         root.update(dict.fromkeys(drop))
 
     def find(self, commit: str, path: str) -> Entry | None:
         return None
+
+    def written(
+        self, container: str, lowers: Sequence[str], skip: Sequence[str], noise: Noise, *, everything: bool = False
+    ) -> Listing:
+        if container not in self.world.roots:
+            raise Failed(f"cannot list what {container} wrote: it does not run")
+        return self.listings.get(container, Listing())
+
+    def writers(self, container: str, uid_base: int) -> Writers:
+        return Writers()
+
+    def read(self, container: str, path: str, uid_base: int) -> Entry | None:
+        return self.inside.get((container, path)) if container in self.world.roots else None
+
+    def weigh(self, container: str, path: str) -> int | None:
+        held = self.inside.get((container, path)) if container in self.world.roots else None
+        return len(held.data) if held is not None and held.type == "dir" else None
 
     def probe(self, container: str) -> None:
         self.world.fuse.act()
@@ -176,6 +196,42 @@ class WorldContainers:
         if paths.unit_name(container) in self.world.units.running:
             raise Failed(f"cannot clear {container}: it runs")
         self.world.root_down(container)
+
+
+class WorldTraffic:
+    """Doors that are held; nobody is ever busy, unless a test says so in ``connections``."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.held: dict[Door, float] = {}
+        self.ever: list[Door] = []
+        self.connections: dict[str, int] = {}
+        self.open: dict[tuple[str, str], tuple[tuple[str, int], ...]] = {}  # (container, unit): what it listens on
+
+    def hold(self, door: Door, seconds: float) -> None:
+        self.world.fuse.act()
+        if not self.world.firewall.text:
+            raise Failed(f"cannot hold {door.container}: no table")
+        self.held[door] = max(seconds, self.held.get(door, 0.0))
+        self.ever.append(door)
+
+    def release(self, door: Door) -> None:
+        if door in self.held:
+            self.world.fuse.act()
+            del self.held[door]
+
+    def release_all(self) -> None:
+        if self.held:
+            self.world.fuse.act()
+            self.held.clear()
+
+    def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> int:
+        return self.connections.get(container, 0) if container in self.world.roots else 0
+
+    def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        if container not in self.world.roots:
+            return ()
+        return tuple(sorted({port for unit in units for port in self.open.get((container, unit), ())}))
 
 
 class WorldKeys:

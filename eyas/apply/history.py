@@ -35,6 +35,7 @@ class Past:
     error: str
     recovered: bool
     note: str = ""  # what kind of run, where it was no plain apply: "rollback to ..."
+    waits: tuple[Json, ...] = ()  # as `eyas.core.waits.Wait.to_json`
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -50,6 +51,7 @@ class Past:
             "error": self.error,
             "recovered": self.recovered,
             "note": self.note,
+            "waits": list(self.waits),
         }
 
 
@@ -80,6 +82,7 @@ def _past(journal: Journal, open_: bool) -> Past:
         ended = {"result": "unknown"}
     at = journal.begin.get("at", 0.0)
     seconds, restarts = ended.get("seconds", 0.0), ended.get("restarts")
+    waits = ended.get("waits")
     changes, steps, done = ended.get("changes", 0), ended.get("steps", 0), ended.get("done", 0)
     return Past(
         run=journal.id,
@@ -94,6 +97,7 @@ def _past(journal: Journal, open_: bool) -> Past:
         error=str(ended.get("error", "")),
         recovered=bool(ended.get("recovered")),
         note=str(journal.begin.get("note", "")),
+        waits=tuple(waits) if isinstance(waits, list) else (),
     )
 
 

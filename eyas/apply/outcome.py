@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
+from eyas.core.waits import Wait
 from eyas.core.words import Json
 
 VERSION = 1
@@ -43,6 +44,7 @@ class Outcome:
     left: tuple[str, ...] = ()
     changes: int = 0
     restarts: tuple[str, ...] = ()
+    waits: tuple[Wait, ...] = ()  # how long people waited, container by container
 
     @property
     def exit_code(self) -> int:
@@ -74,6 +76,7 @@ class Outcome:
             "left": list(self.left),
             "changes": self.changes,
             "restarts": list(self.restarts),
+            "waits": [wait.to_json() for wait in self.waits],
         }
 
     @classmethod
@@ -96,6 +99,7 @@ class Outcome:
             left=_names(data, "left"),
             changes=_number(data, "changes"),
             restarts=_names(data, "restarts"),
+            waits=tuple(Wait.from_json(item) for item in _rows(data, "waits")),
         )
 
 
@@ -116,3 +120,8 @@ def _seconds(data: Mapping[str, Json]) -> float:
 def _names(data: Mapping[str, Json], key: str) -> tuple[str, ...]:
     value = data.get(key)
     return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def _rows(data: Mapping[str, Json], key: str) -> list[dict[str, Json]]:
+    value = data.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

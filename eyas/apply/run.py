@@ -28,11 +28,14 @@ from eyas.apply.fault import Fault
 from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome, Result
 from eyas.apply.undo import explain, name, told, walk_back
+from eyas.apply.waits import measured, note
 from eyas.core.errors import EyasError
 from eyas.core.events import Event, Listener, silent
 from eyas.core.system import System
+from eyas.core.waits import Wait
 from eyas.core.words import Action, Impact, Json, Phase, Plan, Resource, Resources, Step, digest
 from eyas.kind import kind_of, verb_of
+from eyas.kind.writes import accept
 
 
 def never() -> bool:
@@ -53,6 +56,7 @@ class Run:
     done: int = 0
     failed: tuple[Step, BaseException] | None = None
     interrupted: bool = False
+    times: dict[int, tuple[float, float]] = field(default_factory=dict)  # when each step began and ended
 
     def forward(self) -> bool:
         """Do all steps before the sweep; False when one failed or somebody interrupted."""
@@ -116,6 +120,7 @@ class Run:
         total = len(self.plan.steps)
         for number, step in job:
             self.listener(Event("apply", step.id, told(step), number + 1, total))
+        began = time.monotonic()
         try:
             for number, _step in job:
                 self.fault.at(f"kill:{number}")
@@ -128,6 +133,7 @@ class Run:
                 for number, step in job:
                     verb.do(self.system, step, saved[number])
             for number, _step in job:
+                self.times[number] = (began, time.monotonic())
                 self.fault.at(f"kill-after-do:{number}")
         except Exception as error:  # any: the way back is the same
             for number, _step in job:
@@ -177,6 +183,7 @@ def _kept(run: Run, before: dict[str, str]) -> Outcome:
     for container in disturbed:
         text = f"{container} was to be left alone, but it does not run with the invocation it had before"
         run.listener(Event("apply", f"container:{container}", text, level="warning"))
+    waits = _remember(run)
     run.fault.at("kill:sweep")
     warnings = sweep(run.journal, run.plan, run.system, run.listener)
     return _outcome(
@@ -185,9 +192,22 @@ def _kept(run: Run, before: dict[str, str]) -> Outcome:
         disturbed=tuple(disturbed),
         proved=tuple(proved),
         warnings=tuple(warnings),
+        waits=waits,
         error=_broken(disturbed),
         hint="look at: journalctl -u 'systemd-nspawn@*' --since -10min" if disturbed else "",
     )
+
+
+def _remember(run: Run) -> tuple[Wait, ...]:
+    """What this run made people wait for and lose, noted for the plans to come. That it cannot be noted (a full disk)
+    is no failure of a run that is kept."""
+    waits = measured(run.plan, run.times)
+    try:
+        note(run.system, waits)
+        accept(run.system, run.plan.losses)
+    except EyasError as error:
+        run.listener(Event("apply", "waits", f"cannot note how long it took: {explain(error)}", level="warning"))
+    return waits
 
 
 def _broken(disturbed: Sequence[str]) -> str:
@@ -240,6 +260,7 @@ def _outcome(
     proved: tuple[str, ...] = (),
     hands: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
+    waits: tuple[Wait, ...] = (),
 ) -> Outcome:
     plan = run.plan
     return Outcome(
@@ -258,6 +279,7 @@ def _outcome(
         left=plan.left,
         changes=len(plan.changes),
         restarts=tuple(sorted(set(plan.restarts()))),
+        waits=waits,
     )
 
 

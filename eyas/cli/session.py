@@ -209,8 +209,27 @@ class Session:
         made = plan(wanted.resources, actual, self.host)
         if made:
             wanted = self.complete(wanted)
-            made = plan(wanted.resources, actual, self.host)
+            made = self.foresee(plan(wanted.resources, actual, self.host), wanted)
         return made, wanted
+
+    def foresee(self, made: Plan, wanted: Wanted) -> Plan:
+        """The plan with what the host's past lets expect of it, and with what its restarts lose. Only a plan that
+        somebody will notice costs a question to the host."""
+        from eyas.core.waits import History
+        from eyas.core.words import Loss
+        from eyas.plan import felt, foreseen
+
+        if not felt(made):
+            return made
+        names = sorted(set(made.restarts()))
+        specs = {r.name: r.fields for r in wanted.resources.values() if r.kind == "container" and r.name in names}
+        noise = {
+            name: [str(p) for p in some] for name, spec in specs.items() if isinstance(some := spec.get("noise"), list)
+        }
+        told = self.connect().ahead(names, noise)
+        rows = told.get("losses")
+        losses = [Loss.from_json(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        return foreseen(made, History.from_json(told.get("waits")), losses)
 
 
 def transport(context: Context, fleet: str, host: str) -> Transport:

@@ -14,6 +14,8 @@ IDENTITIES = f"{STATE}/state"
 SCRATCH = f"{STATE}/scratch"  # image files of writable layers that are not in RAM
 PREVIOUS = f"{STATE}/previous"  # what stood at a path before eyas took it
 OWNED = f"{STATE}/owned.json"
+ACCEPTED = f"{STATE}/accepted"  # what containers wrote and lost by a restart, after it was told
+WAITS = f"{STATE}/history-of-waits"  # how long people waited in past runs
 NAMES_DIR = f"{STATE}/names"
 NAMES = f"{NAMES_DIR}/hosts"
 
@@ -32,9 +34,11 @@ ROOTS = f"{RUNTIME}/roots"
 WRITABLE = f"{RUNTIME}/layer"
 PRINTS = f"{RUNTIME}/prints"
 PROBES = f"{RUNTIME}/probes"
+CARRY = f"{RUNTIME}/carry"
 LOCK = f"{RUNTIME}/lock"
 FIREWALL_PRINT = f"{RUNTIME}/firewall.print"
 FIREWALL_LISTING = f"{RUNTIME}/firewall.listing"
+HELD = f"{RUNTIME}/held"  # there while connections may be held, so that nobody asks the kernel for nothing
 
 
 def tree(commit: str) -> str:
@@ -59,6 +63,11 @@ def spec(container: str) -> str:
 def env(container: str) -> str:
     """The same for the scripts that assemble the root and probe: shell variables."""
     return f"{SPECS}/{container}.env"
+
+
+def slot(container: str) -> str:
+    """Which of its two slots a stateless container runs in; not there for the first one (`eyas.kind.slots`)."""
+    return f"{SPECS}/{container}.slot"
 
 
 def unit_name(container: str) -> str:
@@ -100,6 +109,16 @@ def print_of(container: str) -> str:
 def probes(container: str) -> str:
     """What the last readiness probes saw."""
     return f"{PROBES}/{container}"
+
+
+def accepted(container: str) -> str:
+    return f"{ACCEPTED}/{container}.json"
+
+
+def carry(container: str) -> str:
+    """What root-down is to carry over from the root to binds when the container stops next; beside it, with an end of
+    its own, what root-up is to put back into a root."""
+    return f"{CARRY}/{container}"
 
 
 def journal(machine_id: str) -> str:

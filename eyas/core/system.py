@@ -15,6 +15,8 @@ from dataclasses import dataclass
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from eyas.core.written import Listing, Noise, Writers
 else:
     Protocol = object  # nobody asks at run time, and making protocols takes a host longer than looking at its files
 
@@ -54,6 +56,9 @@ class Files(Protocol):
 
     def readlink(self, path: str) -> str | None:
         """Where a link points, None when there is no link."""
+
+    def free(self, path: str) -> int:
+        """Bytes that the file system of a path has left."""
 
     def list(self, path: str) -> list[str]:
         """Names in a directory, sorted; empty when there is no directory."""
@@ -101,6 +106,8 @@ class UnitState:
     drop_ins: tuple[str, ...] = ()
     memory: int = -1  # bytes; -1 when not accounted
     since: float = 0.0  # when it became active, seconds since the epoch; 0 when it is not
+    restarts: int = 0  # how often systemd has started it again by itself; known of units in a container only
+    can_reload: bool = True  # known of units in a container only
 
     @property
     def running(self) -> bool:
@@ -133,6 +140,10 @@ class Units(Protocol):
 
     def reset_failed(self, units: Sequence[str], machine: str = "") -> None:
         """Forget failures; no error for unknown units."""
+
+    def log(self, units: Sequence[str], *, folder: str = "", lines: int = 10) -> list[str]:
+        """The last lines of the journal about units: of the host's, or of those of a container by the ``folder`` of
+        its journal, which stands on the host also when it does not run."""
 
 
 class Firewall(Protocol):
@@ -226,6 +237,23 @@ class Containers(Protocol):
 
     def find(self, commit: str, path: str) -> Entry | None:
         """What the package tree of a commit has at a path, None when it has nothing there."""
+
+    def written(
+        self, container: str, lowers: Sequence[str], skip: Sequence[str], noise: Noise, *, everything: bool = False
+    ) -> Listing:
+        """What a running container wrote beyond its layers ``lowers`` (the topmost first), owners as seen inside;
+        noise only in sums, unless ``everything``. ``skip`` are paths that were made for it. Failed when it does not
+        run."""
+
+    def writers(self, container: str, uid_base: int) -> Writers:
+        """Who in a running container could have written what."""
+
+    def read(self, container: str, path: str, uid_base: int) -> Entry | None:
+        """What stands at a path in the root of a running container, owners as seen inside; links on the way are
+        followed within it."""
+
+    def weigh(self, container: str, path: str) -> int | None:
+        """Bytes below a folder in the root of a running container; None when there is no such folder."""
 
     def probe(self, container: str) -> None:
         """Run the probes of a running container again; what they saw is at `eyas.core.paths.probes`."""

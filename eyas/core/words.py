@@ -40,9 +40,10 @@ class Impact(IntEnum):
     live = 1  # takes effect in what runs
     reload = 2  # a unit reloads its configuration
     restart_unit = 3  # one service inside a container, or one unit of the host, restarts
-    restart = 4  # the container restarts
-    replace = 5  # the container is stopped, and another takes its place
-    reboot = 6  # takes effect at the next boot of the host
+    beside = 4  # a new generation of the container starts beside the old one, which ends when its work is done
+    restart = 5  # the container restarts
+    replace = 6  # the container is stopped, and another takes its place
+    reboot = 7  # takes effect at the next boot of the host
 
 
 class Action(StrEnum):
@@ -168,6 +169,7 @@ class Change:
     origin: str = ""
     fields: tuple[FieldChange, ...] = ()
     notice: str = ""  # who will notice, in words ("nobody notices", "connections wait about 1 s")
+    wait: float | None = None  # seconds that its users will wait, by what was seen before on this host
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -180,10 +182,12 @@ class Change:
             "origin": self.origin,
             "fields": [f.to_json() for f in self.fields],
             "notice": self.notice,
+            "wait": self.wait,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Change:
+        wait = data.get("wait")
         return cls(
             str(data["id"]),
             str(data["kind"]),
@@ -194,6 +198,7 @@ class Change:
             str(data.get("origin", "")),
             tuple(FieldChange.from_json(item) for item in _objects(data.get("fields"))),
             str(data.get("notice", "")),
+            float(wait) if isinstance(wait, int | float) else None,
         )
 
 
@@ -222,11 +227,33 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """What a container wrote outside its persistent paths and loses by a restart: ``new`` as (path, what, bytes), and
+    what was told before an earlier restart already."""
+
+    container: str
+    new: tuple[tuple[str, str, int], ...] = ()
+    again: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        new: list[Json] = [{"path": path, "what": what, "size": size} for path, what, size in self.new]
+        return {"container": self.container, "new": new, "again": list(self.again)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Loss:
+        new = [
+            (str(row["path"]), str(row["what"]), size if isinstance(size := row["size"], int) else 0)
+            for row in _objects(data.get("new"))
+        ]
+        return cls(str(data["container"]), tuple(new), _strings(data.get("again")))
+
+
+@dataclass(frozen=True)
 class Plan:
     """What one apply will do to one host, complete: apply reads this and nothing else.
 
     ``untouched`` names the containers whose invocation must be the same afterwards; ``left`` lists data paths that
-    stay on the host although nothing declares them any more.
+    stay on the host although nothing declares them any more; ``losses`` what restarts lose.
     """
 
     host: str
@@ -234,6 +261,7 @@ class Plan:
     steps: tuple[Step, ...]
     untouched: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
     version: int = 1
 
     def __bool__(self) -> bool:
@@ -242,6 +270,12 @@ class Plan:
     @property
     def impact(self) -> Impact:
         return max((c.impact for c in self.changes), default=Impact.none)
+
+    def replaced(self) -> Iterator[str]:
+        """Names of containers of which a new generation takes over: nobody notices, but their invocation moves."""
+        for change in self.changes:
+            if change.kind == "container" and change.impact is Impact.beside:
+                yield change.owner
 
     def restarts(self) -> Iterator[str]:
         """Names of containers that this plan restarts or stops."""
@@ -257,6 +291,7 @@ class Plan:
             "steps": [s.to_json() for s in self.steps],
             "untouched": list(self.untouched),
             "left": list(self.left),
+            "losses": [loss.to_json() for loss in self.losses],
         }
 
     @classmethod
@@ -270,6 +305,7 @@ class Plan:
             tuple(Step.from_json(item) for item in _objects(data["steps"])),
             _strings(data.get("untouched")),
             _strings(data.get("left")),
+            tuple(Loss.from_json(item) for item in _objects(data.get("losses"))),
         )
 
 

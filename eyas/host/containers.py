@@ -11,6 +11,10 @@ from eyas.core.system import Entry
 from eyas.host.command import run
 from eyas.host.inside import Inside
 
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from eyas.core.written import Listing, Noise, Writers
+
 EXPORTS = "/run/systemd/nspawn/unix-export"  # a mount that systemd-nspawn leaves when it is killed
 
 
@@ -38,6 +42,41 @@ class RealContainers:
                 return inside.get(path)
         except OSError as error:
             raise Failed(f"cannot read {path} of the tree {commit[:12]}: {error.strerror}") from None
+
+    def written(
+        self, container: str, lowers: Sequence[str], skip: Sequence[str], noise: Noise, *, everything: bool = False
+    ) -> Listing:
+        from eyas.host.upper import Walk
+
+        layer = f"{paths.WRITABLE}/{container}"
+        for upper in (f"{layer}/raw/upper", f"{layer}/rw/upper"):
+            if os.path.isdir(upper):
+                return Walk(upper, lowers, noise, frozenset(skip), everything).listing()
+        raise Failed(f"cannot list what {container} wrote: it does not run", "a container that stops loses it")
+
+    def writers(self, container: str, uid_base: int) -> Writers:
+        from eyas.host.writers import writers
+
+        return writers(container, uid_base)
+
+    def read(self, container: str, path: str, uid_base: int) -> Entry | None:
+        try:
+            with Inside(paths.root(container), uid_base) as inside:
+                return inside.get(path)
+        except OSError:
+            return None
+
+    def weigh(self, container: str, path: str) -> int | None:
+        from eyas.host.upper import FLAGS, weigh
+
+        try:
+            root = os.open(paths.root(container), FLAGS)
+        except OSError:
+            return None
+        try:
+            return weigh(root, path)
+        finally:
+            os.close(root)
 
     def probe(self, container: str) -> None:
         run([f"{paths.PROGRAMS}/probe", container], timeout=600, check=False)

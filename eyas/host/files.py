@@ -49,6 +49,11 @@ class RealFiles:
         except OSError:
             return None
 
+    def free(self, path: str) -> int:
+        with _explained("measure", path):
+            room = os.statvfs(self._at(path))
+        return room.f_bavail * room.f_frsize
+
     def list(self, path: str) -> list[str]:
         try:
             return sorted(os.listdir(self._at(path)))

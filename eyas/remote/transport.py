@@ -246,6 +246,15 @@ class Connection:
         """Bytes that the processes of containers hold, added up one by one: for hosts without the memory controller."""
         return cast("dict[str, int]", self.request("memory", names=list(names)))
 
+    def writes(self, name: str, noise: Sequence[str], *, everything: bool = False) -> dict[str, Json]:
+        """What a running container wrote outside its persistent paths; see `eyas.kind.writes.Report.to_json`."""
+        return cast("dict[str, Json]", self.request("writes", name=name, noise=list(noise), everything=everything))
+
+    def ahead(self, names: Sequence[str], noise: Mapping[str, Sequence[str]]) -> dict[str, Json]:
+        """What a plan tells of its future: ``waits`` of past runs, ``losses`` by restarts of these containers."""
+        patterns: dict[str, Json] = {name: list(some) for name, some in noise.items()}
+        return cast("dict[str, Json]", self.request("ahead", names=list(names), noise=patterns))
+
 
 class Observing:
     """An observation under way; ``asked`` when the request was sent already."""

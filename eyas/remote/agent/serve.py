@@ -1,9 +1,8 @@
 """Answering an operator: requests in, events and one result each out.
 
-Requests: observe, apply, recover, history, desired, plan, references, gc, memory,
-hello. A run that has begun is carried to its
-end whatever happens to the operator: a closed stream, a hang-up, or a terminal that is gone. ``{"do": "interrupt"}``,
-SIGINT and SIGTERM end it after the steps that are under way, backwards.
+Requests: observe, apply, recover, history, desired, plan, references, gc, memory, writes, ahead, hello. A run that has
+begun is carried to its end whatever happens to the operator: a closed stream, a hang-up, or a terminal that is gone.
+``{"do": "interrupt"}``, SIGINT and SIGTERM end it after the steps that are under way, backwards.
 """
 
 from __future__ import annotations
@@ -255,6 +254,32 @@ def _memory(_agent: Agent, request: Request) -> Json:
     return {**shares([str(name) for name in names])} if isinstance(names, list) else {}
 
 
+def _writes(agent: Agent, request: Request) -> Json:
+    """What a container wrote outside its persistent paths; ``noise`` are patterns of its parts."""
+    from eyas.kind.writes import report
+
+    noise, name = request.get("noise"), str(request.get("name", ""))
+    patterns = [str(pattern) for pattern in noise] if isinstance(noise, list) else None
+    return report(agent.system(), name, patterns, everything=bool(request.get("everything"))).to_json()
+
+
+def _ahead(agent: Agent, request: Request) -> Json:
+    """What a plan wants to tell before it is done: how long people waited in past runs, and what is lost by restarts of
+    the containers ``names``."""
+    from eyas.apply.waits import read
+    from eyas.kind.writes import losses
+
+    system, names = agent.system(), request.get("names")
+    noise = request.get("noise")
+    patterns = {
+        name: [str(pattern) for pattern in some]
+        for name, some in (noise.items() if isinstance(noise, dict) else ())
+        if isinstance(some, list)
+    }
+    found = losses(system, [str(name) for name in names] if isinstance(names, list) else [], patterns)
+    return {"waits": read(system).to_json(), "losses": [loss.to_json() for loss in found]}
+
+
 HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "hello": _hello,
     "observe": _observe,
@@ -266,6 +291,8 @@ HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "references": _references,
     "gc": _gc,
     "memory": _memory,
+    "writes": _writes,
+    "ahead": _ahead,
 }
 
 
