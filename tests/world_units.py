@@ -35,6 +35,7 @@ class WorldUnits:
         self.failed: set[str] = set()
         self.broken: set[str] = set()  # units whose start fails
         self.inside: list[tuple[str, str, str]] = []  # (machine, verb, unit) in order
+        self.ill: dict[tuple[str, str], UnitState] = {}  # (machine, unit) whose state is another than active
         self.reloads = 0
 
     @property
@@ -67,7 +68,8 @@ class WorldUnits:
     def show(self, patterns: Sequence[str], machine: str = "") -> dict[str, UnitState]:
         if machine:
             self._need_machine(machine)
-            return {p: UnitState(p, "loaded", "active", "running") for p in patterns if "*" not in p}
+            names = [p for p in patterns if "*" not in p]
+            return {p: self.ill.get((machine, p)) or UnitState(p, "loaded", "active", "running") for p in names}
         texts = self._texts()
         names = {p for p in patterns if "*" not in p}
         for pattern in patterns:
@@ -204,6 +206,9 @@ class WorldUnits:
     def reset_failed(self, units: Sequence[str], machine: str = "") -> None:
         self.fuse.act()
         self.failed -= set(units)
+
+    def log(self, units: Sequence[str], *, folder: str = "", lines: int = 10) -> list[str]:
+        return [f"the last line of {unit}" for unit in units][-lines:]
 
     def _inside(self, machine: str, verb: str, units: Sequence[str]) -> None:
         self._need_machine(machine)

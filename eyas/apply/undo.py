@@ -79,6 +79,7 @@ WORDS = {
     "make": "make",
     "settle": "look at",
     "guard": "look at",
+    "release": "let go of",
 }
 
 

@@ -4,6 +4,7 @@ EyasError
 ├── DefinitionError   the definitions are wrong (exit 2); carries diagnostics
 ├── UsageError        the command line is wrong (exit 2)
 ├── Failed            nothing was changed (exit 1)
+│   └── Unhealthy     something was done and is not well: the run goes back
 ├── Undone            something was changed and put back (exit 4)
 └── Stuck             a person is needed (exit 5)
 
@@ -60,6 +61,15 @@ class DefinitionError(EyasError):
 
 class Failed(EyasError):
     exit_code = 1
+
+
+class Unhealthy(Failed):
+    """Something was done and is not well. ``log``: the last lines that it wrote, ``whose`` they are."""
+
+    def __init__(self, message: str, hint: str = "", *, log: Sequence[str] = (), whose: str = "") -> None:
+        super().__init__(message, hint)
+        self.log = tuple(log)
+        self.whose = whose
 
 
 class Undone(EyasError):

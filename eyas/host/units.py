@@ -14,7 +14,7 @@ from eyas.host.states import States
 
 PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,InvocationID,NeedDaemonReload,MainPID,Job,DropInPaths,"
-    "MemoryCurrent,ActiveEnterTimestamp"
+    "MemoryCurrent,ActiveEnterTimestamp,NRestarts,CanReload"
 )
 UNKNOWN_MEMORY = ("[not set]", "", "infinity", str(2**64 - 1))
 
@@ -46,6 +46,8 @@ def _state(name: str, values: dict[str, str]) -> UnitState:
         drop_ins=tuple(values.get("DropInPaths", "").split()),
         memory=-1 if memory in UNKNOWN_MEMORY else int(memory),
         since=float(since) if since.replace(".", "", 1).isdigit() else 0.0,
+        restarts=int(values.get("NRestarts") or 0),
+        can_reload=values.get("CanReload") != "no",
     )
 
 
@@ -117,6 +119,12 @@ class RealUnits:
     def reset_failed(self, units: Sequence[str], machine: str = "") -> None:
         if units:
             run(_systemctl(machine, "reset-failed", "--", *units), check=False)
+
+    def log(self, units: Sequence[str], *, folder: str = "", lines: int = 10) -> list[str]:
+        where = [f"--directory={folder}"] if folder else []
+        about = [word for unit in units for word in ("--unit", unit)]
+        words = ["--quiet", "--no-pager", "--output=short", "--no-hostname", f"--lines={lines}"]
+        return run(["journalctl", *where, *words, *about], check=False).text.splitlines()
 
     def _job(self, verb: str, units: Sequence[str], wait: bool, timeout: float, machine: str) -> None:
         if not units:

@@ -8,6 +8,7 @@ from eyas.core.words import Action, Change, FieldChange, Impact, Phase, Plan, Re
 from eyas.kind import kind_of
 from eyas.plan.notice import notice
 from eyas.plan.order import ordered, waves
+from eyas.plan.roll import rolled
 
 # Never taken away by a plan: data stays where it is, and trees and layers that nothing refers to any more make the
 # way back quick; `eyas gc` removes them when no kept run needs them.
@@ -33,7 +34,9 @@ def plan(desired: Resources, actual: Resources, host: str) -> Plan:
         steps += kind_of(change.kind).steps(change, desired.get(id_), actual.get(id_))
     steps += _guards(steps, changes, desired, actual)
     containers = [r for r in (*actual.values(), *desired.values()) if r.kind == "container"]
-    done = Plan(host, tuple(changes.values()), ordered(steps, waves(containers)), (), tuple(left))
+    done = Plan(
+        host, tuple(changes.values()), ordered(rolled(steps, desired, actual), waves(containers)), (), tuple(left)
+    )
     disturbed = set(done.restarts())
     return replace(done, untouched=tuple(n for n in _running(desired, actual) if n not in disturbed))
 

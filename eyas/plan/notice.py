@@ -16,7 +16,7 @@ def notice(kind: str, action: Action, impact: Impact, fields: Sequence[FieldChan
     if action in (Action.create, Action.start):
         return "nobody notices: it was not running"
     if impact >= Impact.restart:
-        return "its clients: a short break"
+        return "its clients: new connections wait"
     if impact >= Impact.reload:
         return _units(fields, impact)
     return "nobody notices"

@@ -47,22 +47,27 @@ def waves(containers: Iterable[Resource]) -> dict[str, int]:
 def ordered(steps: Sequence[Step], wave: Mapping[str, int]) -> tuple[Step, ...]:
     """The steps of a run: one list, each step once, every wave a number that apply may run side by side.
 
-    A step that several resources ask for (one daemon-reload for all unit files) stays at its last place.
+    A step that several resources ask for (one daemon-reload for all unit files) stays at its last place of its phase.
     """
-    last: dict[tuple[str, str, str], int] = {}
+    last: dict[tuple[str, str, str, Phase], int] = {}
     for index, step in enumerate(steps):
-        last[(step.kind, step.verb, step.id)] = index
-    kept = [step for index, step in enumerate(steps) if last[(step.kind, step.verb, step.id)] == index]
+        last[(step.kind, step.verb, step.id, step.phase)] = index
+    kept = [step for index, step in enumerate(steps) if last[(step.kind, step.verb, step.id, step.phase)] == index]
     numbered = [_with_wave(step, wave) for step in kept]
     return tuple(sorted(numbered, key=_place))
 
 
 def _with_wave(step: Step, wave: Mapping[str, int]) -> Step:
-    if step.kind != "container" or step.phase not in (Phase.stop, Phase.restart, Phase.start):
+    if step.kind != "container" or "wave" in step.args:
         return step
     number = wave.get(step.id.split(":", 1)[1], 0)
-    if step.phase is Phase.stop:  # who depends on others stops before them
+    # Who depends on others stops before them. And the way back is walked backwards: the first there comes back last.
+    if step.phase is Phase.stop or (step.phase is Phase.prepare and step.verb == "settle"):
         number = -number
+    elif step.phase is Phase.ready:  # whoever waits for another does it side by side
+        number = 0
+    elif step.phase is not Phase.start:
+        return step
     return replace(step, args={**step.args, "wave": number})
 
 

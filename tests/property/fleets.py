@@ -41,7 +41,7 @@ class Ready:
 
 def resources(host: Host) -> dict[str, Resource]:
     """What the host should hold, with the programs and units of eyas itself."""
-    from eyas.cli.evaluate import support
+    from eyas.cli.support import support
 
     scripts, units = support()
     systems = {c.name: merged(c) for c in host.containers}
@@ -81,6 +81,8 @@ def containers(draw: st.DrawFn, name: str, before: Sequence[str]) -> Container:
         binds=[Bind(data, persistent=True)] if data else [],
         forwards=[Forward(8000 + number)] if draw(st.booleans()) else [],
         stop_timeout=draw(some(10, 20)),
+        hold=draw(some(30, 30, 0)),
+        settle=0,
         autostart=draw(some(True, True, True, False)),
         after=sorted(others) if edge == "after" else (),
         needs=sorted(others) if edge == "needs" else (),

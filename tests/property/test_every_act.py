@@ -37,7 +37,7 @@ BEFORE = resources(
 AFTER = resources(
     host(
         Container("changed", "10.0.5.10", PLAIN, limits=Limits(memory="2G"), files={"/etc/x.conf": "two"}),
-        Container("again", "10.0.5.11", FAT, after=["new"], binds=[Bind("/data/again", persistent=True)]),
+        Container("again", "10.0.5.11", FAT, after=["new"], binds=[Bind("/data/again", persistent=True)], settle=0),
         Container("still", "10.0.5.13", PLAIN),
         Container("new", "10.0.5.12", FAT, forwards=[Forward(80)]),  # takes the address of the one that goes
         packages=["curl"],

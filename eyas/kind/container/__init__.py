@@ -13,13 +13,13 @@ What `observe` gives: the fields of the spec that is in effect (of the one on di
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
-from eyas.kind.container import disk, live, power
+from eyas.kind.container import chain, disk, health, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
 from eyas.kind.container.observe import observe
 from eyas.kind.container.text import render_limits, render_unit, tables, words
@@ -49,6 +49,10 @@ class Container:
     name = "container"
     verbs: Mapping[str, Deed] = {
         "settle": power.settle,
+        "hold": chain.hold,
+        "drain": chain.drain,
+        "release": chain.release,
+        "watch": health.watch,
         "stop": power.stop,
         "configure": disk.configure,
         "remove": disk.remove,
@@ -89,19 +93,48 @@ class Container:
             return steps + (self._up(change, want) if want.fields.get("autostart", True) else [guard])
         assert have is not None
         if change.impact >= Impact.restart:
-            return [*steps, Step(self.name, "restart", change.id, Phase.restart), self._ready(change, want)]
+            return steps + self._again(change, want, have)
         if spec(have) != spec(want):
             args: dict[str, Json] = {"old": spec(have), "new": spec(want)}
             steps.append(Step(self.name, "live", change.id, Phase.live, args))
             if change.impact >= Impact.reload or any(f.field.startswith("probes") for f in change.fields):
                 steps.append(self._ready(change, want, again=True))
+            units = live.noticing(have.fields, want.fields)
+            if units:
+                steps.append(self._watch(change, want, Phase.ready, units))
         return steps
+
+    def _again(self, change: Change, want: Resource, have: Resource) -> list[Step]:
+        """A restart, and what it takes so that nobody is refused."""
+        restart = Step(self.name, "restart", change.id, Phase.restart)
+        before, after = chain.steps_around(restart, want.fields, have.fields)
+        if chain.addresses(want.fields) != chain.addresses(have.fields):
+            # Its forwards lead to its new address as soon as the firewall is loaded, and nobody is there yet.
+            before = [replace(before[0], phase=Phase.remove), *before]
+        units = health.declared(want.fields)
+        ready = self._ready(change, want, units=units, phase=Phase.restart)
+        return [*before, restart, ready, *after, self._watch(change, want, Phase.restart, units, probes=True)]
+
+    def _watch(
+        self, change: Change, want: Resource, phase: Phase, units: Sequence[str], *, probes: bool = False
+    ) -> Step:
+        args: dict[str, Json] = {
+            "seconds": integer(want.fields.get("settle"), chain.SETTLE),
+            "units": [*units],
+            "machine_id": want.fields.get("machine_id"),
+        }
+        if probes:
+            args["probes"] = len(tables(want.fields.get("probes")))
+        return Step(self.name, "watch", change.id, phase, args)
 
     def _away(self, change: Change, have: Resource) -> list[Step]:
         timeout: dict[str, Json] = {"stop_timeout": have.fields.get("stop_timeout")}
+        seconds = integer(have.fields.get("drain"), chain.DRAIN)
+        drain = Step(self.name, "drain", change.id, Phase.stop, {"seconds": seconds})
         return [
             Step(self.name, "settle", change.id, Phase.prepare),
             SETTLE,
+            *([drain] if running(have) else []),
             Step(self.name, "stop", change.id, Phase.stop, timeout),
             Step(self.name, "remove", change.id, Phase.remove, {"spec": spec(have)}),
             RELOAD_REMOVED,
@@ -122,16 +155,29 @@ class Container:
     def _up(self, change: Change, want: Resource) -> list[Step]:
         return [Step(self.name, "start", change.id, Phase.start), self._ready(change, want)]
 
-    def _ready(self, change: Change, want: Resource, *, again: bool = False) -> Step:
+    def _ready(
+        self,
+        change: Change,
+        want: Resource,
+        *,
+        again: bool = False,
+        units: Sequence[str] = (),
+        phase: Phase = Phase.ready,
+    ) -> Step:
+        """``again``: it runs all the time, and only its probes are asked. ``units`` have to be well, too."""
         probes = tables(want.fields.get("probes"))
         args: dict[str, Json] = {
+            "stop_timeout": want.fields.get("stop_timeout"),
             "start_timeout": want.fields.get("start_timeout"),
+            "machine_id": want.fields.get("machine_id"),
             "probes": len(probes),
             "probe_time": sum(integer(probe.get("timeout"), 60) for probe in probes),
         }
         if again:
             args["again"] = True
-        return Step(self.name, "ready", change.id, Phase.ready, args)
+        if units:
+            args["units"] = [*units]
+        return Step(self.name, "ready", change.id, phase, args)
 
     def observe(self, system: System) -> list[Resource]:
         return observe(system)

@@ -17,8 +17,9 @@ from eyas.core.words import Fields, Impact, Json, Step
 from eyas.kind.common import Deed, integer, table
 from eyas.kind.container.compare import compare_files, notices, unit_of, wanted_unit
 from eyas.kind.container.disk import name_of
+from eyas.kind.container.health import ill, state_of, unhealthy
 from eyas.kind.container.observe import started_from
-from eyas.kind.container.power import state_of
+from eyas.kind.container.ports import restart_held
 from eyas.kind.container.text import id_base, words
 
 MANAGER = ("/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
@@ -119,22 +120,41 @@ def perform(system: System, name: str, old: Fields, new: Fields) -> None:
     if noticing:
         # Several edits in a row must not meet the start limit of a unit that did nothing wrong.
         system.units.reset_failed(noticing, machine=name)
-    system.units.try_restart(sorted(edit.restart), machine=name)
-    system.units.reload(sorted(edit.reload), machine=name)
+    reload = set(edit.reload)
+    if reload:  # who cannot reload is restarted, and that is to be no surprise to its clients
+        states = system.units.show(sorted(reload), machine=name)
+        reload -= {unit.name for unit in states.values() if not unit.can_reload}
+    restart_held(system, name, new, sorted(edit.restart | (edit.reload - reload)))
+    system.units.reload(sorted(reload), machine=name)
     system.units.start(sorted(edit.start), machine=name)
-    _well(system, name, sorted(edit.restart | edit.reload | edit.start))
+    _well(system, name, new, sorted(edit.restart | edit.reload | edit.start))
 
 
-def _well(system: System, name: str, units: list[str]) -> None:
+def _well(system: System, name: str, spec: Fields, units: list[str]) -> None:
     """A unit that fails right after its restart fails the step."""
     if not units:
         return
-    for unit in system.units.show(units, machine=name).values():
-        if unit.active == "failed" or unit.sub == "auto-restart":
-            raise Failed(
-                f"cannot restart {unit.name} in {name}: it failed ({unit.result})",
-                f"look at: journalctl -M {name} -u {unit.name} -n 30",
-            )
+    for unit in ill(system.units.show(units, machine=name)):
+        raise unhealthy(
+            system,
+            name,
+            f"cannot restart {unit.name} in {name}: it failed ({unit.result})",
+            units=[unit.name],
+            folder=paths.journal(str(spec.get("machine_id") or "")),
+        )
+
+
+def noticing(have: Fields, want: Fields) -> list[str]:
+    """Units inside that are started or restarted on the way from one spec to another, as far as the specs tell."""
+    before, after = table(have.get("files")), table(want.get("files"))
+    found: set[str] = set()
+    for change in compare_files(after, before):
+        path = change.field.removeprefix("files.")
+        now = table(after.get(path))
+        found |= set(words(now.get("restart")))
+        found |= {change.unit} if change.impact is Impact.restart_unit else set()
+        found |= {wanted_unit(path)} if now and path not in before else set()
+    return sorted(found - {""})
 
 
 def write_print(system: System, name: str, spec: Fields) -> None:

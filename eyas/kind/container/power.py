@@ -2,6 +2,7 @@
 
 Starts are asked for and not awaited, one wave after the other; systemd holds those back that are ordered after
 others. ``ready`` then waits for each. So ten containers come up side by side, and a failure names its container.
+Restarts are a chain of steps each (`eyas.kind.container.chain`), and one container comes after the other.
 """
 
 from __future__ import annotations
@@ -13,14 +14,12 @@ from eyas.core.errors import Failed
 from eyas.core.system import System, UnitState
 from eyas.core.words import Json, Step
 from eyas.kind.common import Deed, ManyDeed, integer, table
+from eyas.kind.container.chain import Back, spec_on_disk, tied
 from eyas.kind.container.disk import name_of
+from eyas.kind.container.health import calm, probes_pass, state_of, unhealthy
+from eyas.kind.container.observe import in_effect, started_from
 
 Steps = Sequence[tuple[Step, Json]]
-
-
-def state_of(system: System, name: str) -> UnitState:
-    unit = paths.unit_name(name)
-    return system.units.show([unit]).get(unit) or UnitState(unit)
 
 
 def _look(system: System, step: Step, _folder: str) -> Json:
@@ -65,58 +64,55 @@ def _stop(system: System, steps: Steps) -> None:
 
 
 def _settle(system: System, step: Step, saved: Json, boot: bool) -> None:
-    """The last step back of a container's change: all its files are the old ones again, so run as before."""
-    seen = table(saved)
+    """The last step back of a container's change: all its files are the old ones again, so run as before, and let go
+    of what was held. One that runs from the old files already (it went down and up with another) is left alone."""
+    seen, name = table(saved), name_of(step)
     if boot or not seen["running"]:
         return
-    state = state_of(system, name_of(step))
-    if state.running and state.invocation == seen["invocation"]:
+    state = state_of(system, name)
+    if state.running and (state.invocation == seen["invocation"] or _from_old_files(system, name, state)):
+        with Back(system, [name], wait=False):
+            if state.job or state.active != "active":
+                system.units.start([state.name])
         return
-    if state.running:
-        system.units.restart([state.name])
-    else:
-        system.units.reset_failed([state.name])
-        system.units.start([state.name])
+    partners = tied(system, name)
+    with Back(system, [name, *partners]):
+        if state.running:
+            system.units.restart([state.name])
+        else:
+            system.units.reset_failed([state.name])
+            system.units.start([state.name])
+        # They went down along with it, and come up by jobs of their own.
+        system.units.start([paths.unit_name(partner) for partner in partners])
+
+
+def _from_old_files(system: System, name: str, state: UnitState) -> bool:
+    disk = spec_on_disk(system, name)
+    unit = system.files.read(paths.unit(name))
+    return in_effect(system, name, state) == disk and system.files.read(started_from(name)) == unit
 
 
 def _ready(system: System, step: Step, _saved: Json) -> None:
-    """Wait until a container is up and its probes pass. Failed, with what was seen, when they do not."""
+    """Wait until a container is up and its probes pass, and with ``units`` until those are well. Unhealthy, with what
+    was seen, when they are not."""
     name = name_of(step)
-    limit = integer(step.args.get("start_timeout"), 120) + integer(step.args.get("probe_time"))
+    times = [integer(step.args.get(key)) for key in ("stop_timeout", "start_timeout", "probe_time")]
     if step.args.get("again"):
         system.containers.probe(name)
     else:
         state = state_of(system, name)
         if state.job or state.active != "active":
             # It is under way, or it has failed already: this joins the job that runs, or tells the reason.
-            system.units.start([state.name], timeout=limit + 30)
+            try:
+                system.units.start([state.name], timeout=sum(times) + 30)
+            except Failed as error:
+                raise unhealthy(system, name, error.message, error.hint) from None
         state = state_of(system, name)
         if state.active != "active":
-            raise Failed(
-                f"cannot bring up {name}: it is {state.active} ({state.result})",
-                f"look at: journalctl -u {state.name} -n 40",
-            )
+            raise unhealthy(system, name, f"cannot bring up {name}: it is {state.active} ({state.result})")
+        calm(system, step, times[1])
     if integer(step.args.get("probes")):
-        _pass(system, name)
-
-
-def _pass(system: System, name: str) -> None:
-    if system.files.read(paths.probes(name)) is None:
-        system.containers.probe(name)
-    failed = [row for row in probe_results(system, name) if row[0] != "ok"]
-    if failed:
-        _, probe, seen = failed[0]
-        raise Failed(
-            f"cannot bring up {name}: the probe {probe} failed ({seen})",
-            f"look at: journalctl -M {name} -n 40; systemctl --machine={name} --failed",
-        )
-
-
-def probe_results(system: System, name: str) -> list[tuple[str, str, str]]:
-    """What the last probes saw: (ok or failed, probe, words)."""
-    data = (system.files.read(paths.probes(name)) or b"").decode(errors="replace")
-    rows = [line.split("\t", 2) for line in data.splitlines() if line]
-    return [(row[0], row[1] if len(row) > 1 else "", row[2] if len(row) > 2 else "") for row in rows]
+        probes_pass(system, step)
 
 
 settle = Deed(look=_look, back=_settle)

@@ -1,0 +1,161 @@
+"""What a restart does around itself so that nobody is refused.
+
+    hold -> drain -> restart -> ready -> release -> watch
+
+New connections wait (`hold`), those in the middle of something may go on for a while (`drain`), the container goes
+down and comes up again, and only when it is well they are let in (`release`) and it is looked at for a while more
+(`watch`). Each is a step of its own, so that the journal knows how far a restart has come.
+
+Undoing one of them does nothing: what is held stays held until the container is back as it was, and that is the way
+back of ``container.settle``, which lets go in the end whatever happens (`eyas.kind.container.power`). And if nobody
+comes back at all, the kernel lets go by itself after the declared time.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+
+from eyas.core import paths
+from eyas.core.errors import EyasError
+from eyas.core.system import Door, System
+from eyas.core.words import Fields, Json, Step
+from eyas.kind.common import Deed, integer, table
+from eyas.kind.container.disk import name_of
+from eyas.kind.container.text import words
+
+HOLD, DRAIN, SETTLE = 30, 10, 2
+"""Seconds where a spec does not say: one that an older version of eyas wrote."""
+PAUSE = 0.05  # seconds between two looks at connections
+
+Ports = Sequence[tuple[str, int]]
+
+
+def addresses(*specs: Fields) -> list[str]:
+    """Where connections to a container arrive, by all of its specs that are in play."""
+    found = [str(spec[key]).partition("/")[0] for spec in specs for key in ("address4", "address6") if spec.get(key)]
+    return sorted(set(found))
+
+
+def door_of(step: Step) -> Door:
+    return Door(name_of(step), tuple(words(step.args.get("addresses"))))
+
+
+def spec_on_disk(system: System, name: str) -> dict[str, Json]:
+    try:
+        return table(json.loads(system.files.read(paths.spec(name)) or b"{}"))
+    except ValueError:
+        return {}
+
+
+def spec_that_runs(system: System, name: str) -> dict[str, Json]:
+    """By the last print, whatever start that is of."""
+    try:
+        return table(table(json.loads(system.files.read(paths.print_of(name)) or b"{}")).get("spec"))
+    except ValueError:
+        return {}
+
+
+def tied(system: System, name: str) -> list[str]:
+    """Running containers that systemd restarts along with this one, by the specs on disk."""
+    ties: dict[str, list[str]] = {}
+    for file in system.files.list(paths.SPECS):
+        if file.endswith(".json"):
+            other = file.removesuffix(".json")
+            ties[other] = words(spec_on_disk(system, other).get("restart_with"))
+    group = [name]
+    for member in group:  # grows while it is walked
+        group += [other for other, leaders in sorted(ties.items()) if member in leaders and other not in group]
+    units = [paths.unit_name(other) for other in group[1:]]
+    states = system.units.show(units) if units else {}
+    return [other for other in group[1:] if (state := states.get(paths.unit_name(other))) and state.running]
+
+
+def drained(system: System, name: str, seconds: float, ports: Ports = ()) -> bool:
+    """Wait until no connection is in the middle of something; False when some still are after so many seconds."""
+    until = time.monotonic() + seconds
+    while _busy(system, name, ports):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(PAUSE)
+    return True
+
+
+def _busy(system: System, name: str, ports: Ports) -> int:
+    try:
+        return system.traffic.busy(name, ports)
+    except EyasError:
+        return 0  # it is going down by itself, or it is not to be seen: then there is nothing to wait for
+
+
+class Back:
+    """Containers on their way back to what they were: held as long as that takes, and let go in any case. Without
+    ``wait`` there is nothing to wait for any more, only to let go."""
+
+    def __init__(self, system: System, names: Sequence[str], *, wait: bool = True) -> None:
+        self.system = system
+        self.wait = wait
+        self.specs: Mapping[str, dict[str, Json]] = {name: spec_on_disk(system, name) for name in names}
+        self.doors = {
+            name: Door(name, tuple(addresses(spec, spec_that_runs(system, name)))) for name, spec in self.specs.items()
+        }
+
+    def __enter__(self) -> Back:
+        if not self.wait:
+            return self
+        for name, spec in self.specs.items():
+            seconds = integer(spec.get("hold"), HOLD)
+            if seconds:
+                self._try_hold(self.doors[name], seconds)
+        for name, spec in self.specs.items():
+            drained(self.system, name, integer(spec.get("drain"), DRAIN))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for door in self.doors.values():
+            self.system.traffic.release(door)
+
+    def _try_hold(self, door: Door, seconds: float) -> None:
+        """Better back and refused for a moment than not back."""
+        try:
+            self.system.traffic.hold(door, seconds)
+        except EyasError:
+            return
+
+
+def _hold(system: System, step: Step, _saved: Json) -> None:
+    seconds = integer(step.args.get("seconds"), HOLD)
+    if seconds:
+        system.traffic.hold(door_of(step), seconds)
+
+
+def _drain(system: System, step: Step, _saved: Json) -> None:
+    drained(system, name_of(step), integer(step.args.get("seconds"), DRAIN))
+
+
+def _release(system: System, step: Step, _saved: Json) -> None:
+    if integer(step.args.get("seconds"), HOLD):
+        system.traffic.release(door_of(step))
+
+
+hold = Deed(_hold)
+drain = Deed(_drain)
+release = Deed(_release)
+
+
+def steps_around(step: Step, want: Fields, have: Fields) -> tuple[list[Step], list[Step]]:
+    """What stands before and after a restart and its ``ready``: [hold, drain], [release].
+
+    All of them also where a time is 0, so that the steps of containers that restart together meet in their places.
+    """
+    patience: dict[str, Json] = {
+        "addresses": [*addresses(have, want)],
+        "seconds": integer(want.get("hold"), HOLD),
+    }
+    draining: dict[str, Json] = {"seconds": integer(want.get("drain"), DRAIN)}
+    before = [
+        Step("container", "hold", step.id, step.phase, patience),
+        Step("container", "drain", step.id, step.phase, draining),
+    ]
+    return before, [Step("container", "release", step.id, step.phase, patience)]
