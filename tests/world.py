@@ -77,11 +77,16 @@ class World:
         for bind in fields.get("binds", []):
             if bind.get("persistent") and bind["source"] not in files.nodes:
                 raise Failed(f"cannot assemble the root of {name}: the data at {bind['source']} is missing")
+            files.parents(f"{bind['source']}/x")
+            files.nodes.setdefault(bind["source"], Node("dir"))
         for other, unit in self._addresses().items():
             if other == fields["address4"] and unit != name:
                 raise Failed(f"cannot start {name}: {unit} has the address {other}")
         if fields["bridge"] not in self.network.links:
             raise Failed(f"cannot start {name}: no bridge {fields['bridge']}")
+        self.containers.bound[name] = {
+            bind["target"]: (bind["source"], bind["readonly"]) for bind in fields.get("binds", [])
+        }
         self.roots[name] = Assembled(fields["tree"], fields["layer"])
         self._put(paths.print_of(name), json.dumps({"invocation": invocation, "spec": fields}).encode())
         self._put(f"{paths.PRINTS}/{name}.unit", files.read(paths.unit(name)) or b"")
@@ -98,6 +103,7 @@ class World:
             self.files.nodes.pop(path, None)
         self.roots.pop(name, None)
         self.containers.edited.pop(name, None)
+        self.containers.bound.pop(name, None)
 
     def load_firewall_at_boot(self) -> None:
         text = self.files.read(paths.FIREWALL)
@@ -131,6 +137,7 @@ class World:
             del self.files.nodes[path]
         self.roots.clear()
         self.containers.edited.clear()
+        self.containers.bound.clear()
         self.firewall.text = ""
         self.traffic.held.clear()
         self.network.links.clear()
@@ -170,6 +177,7 @@ class World:
             "running": set(self.units.running),
             "loaded": dict(self.units.loaded),
             "in effect": in_effect,
+            "bound": {name: dict(bound) for name, bound in self.containers.bound.items()},
             "firewall": self.firewall.text,
             "links": set(self.network.links),
             "accounts": {name: (a, self.accounts.secret(name)) for name, a in self.accounts.accounts.items()},

@@ -154,6 +154,7 @@ class WorldContainers:
     def __init__(self, world: World) -> None:
         self.world = world
         self.edited: dict[str, dict[str, Entry | None]] = {}  # container: path in its running root: entry
+        self.bound: dict[str, dict[str, tuple[str, bool]]] = {}  # container: target: source, and whether read-only
         self.listings: dict[str, Listing] = {}  # what a test says that a container wrote
         self.inside: dict[tuple[str, str], Entry] = {}  # what a test says that there is in a running root
 
@@ -164,6 +165,20 @@ class WorldContainers:
         root = self.edited.setdefault(container, {})
         root.update({entry.path: entry for entry in put})
         root.update(dict.fromkeys(drop))
+
+    def bind(
+        self, container: str, uid_base: int, source: str, target: str, readonly: bool, instead: str = ""
+    ) -> None:
+        self.world.fuse.act()
+        if container not in self.world.roots:
+            raise Failed(f"cannot bind into {container}: it does not run")
+        if source not in self.world.files.nodes:
+            raise Failed(f"cannot bind {source}: there is no such path")
+        self.bound[container][target] = (source, readonly)
+
+    def unbind(self, container: str, uid_base: int, source: str, target: str) -> None:
+        self.world.fuse.act()
+        self.bound[container].pop(target, None)
 
     def find(self, commit: str, path: str) -> Entry | None:
         return None

@@ -106,6 +106,11 @@ def print_of(container: str) -> str:
     return f"{PRINTS}/{container}.json"
 
 
+def made(container: str) -> str:
+    """What was made in the running container for binds that came while it ran."""
+    return f"{PRINTS}/{container}.made"
+
+
 def probes(container: str) -> str:
     """What the last readiness probes saw."""
     return f"{PROBES}/{container}"

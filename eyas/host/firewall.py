@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
+from eyas.core import held, paths
 from eyas.core.errors import Failed
 from eyas.core.words import Json, digest
 from eyas.host.command import CommandFailed, Running, run, start
+from eyas.host.held import carried
 
 FAMILY, TABLE = "inet", "eyas"
 LIST = ("nft", "-j", "list", "table", FAMILY, TABLE)
@@ -18,6 +21,8 @@ DELETE = f"table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"  # made firs
 def normal(listing: Json) -> Json:
     """A listing without what changes by itself, elements of sets and maps in a fixed order."""
     if isinstance(listing, dict):
+        if listing.get("name") in held.TYPES:
+            listing = {key: value for key, value in listing.items() if key != "elem"}  # traffic too
         if "counter" in listing and isinstance(listing["counter"], dict):
             listing = {**listing, "counter": None}
         inner: dict[str, Json] = {key: normal(value) for key, value in listing.items() if key not in VOLATILE}
@@ -49,6 +54,10 @@ class RealFirewall:
         self._ahead = start(LIST)
 
     def load(self, text: str) -> None:
+        if os.path.exists(paths.HELD):
+            # In the same transaction, so that connections go on waiting.
+            listed = run(LIST, check=False)
+            text += carried(listed.text, text) if listed.code == 0 else ""
         try:
             run(["nft", "-f", "-"], input=text)
         except CommandFailed as error:

@@ -11,6 +11,7 @@ from eyas.host.files import RealFiles
 from eyas.host.firewall import RealFirewall
 from eyas.host.packages import RealPackages
 from eyas.host.parts import RealKernel, RealKeys, RealNetwork, RealStore
+from eyas.host.traffic import RealTraffic
 from eyas.host.units import RealUnits
 
 
@@ -48,6 +49,10 @@ class Real:
     @cached_property
     def containers(self) -> RealContainers:
         return RealContainers()
+
+    @cached_property
+    def traffic(self) -> RealTraffic:
+        return RealTraffic()
 
     @cached_property
     def keys(self) -> RealKeys:

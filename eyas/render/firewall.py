@@ -1,9 +1,11 @@
 """The host's one nftables table, from forwards and networks. Source: nft(8).
 
 Forwards are maps, so that a packet costs the same with three forwards or three hundred, and so that one element can
-come or go without touching the others. Clients from outside keep their address. A container that asks for the public
-address is masqueraded (its own subnet only), because the answer would else go straight back and be refused; the host
-itself is served by the same maps in the output hook.
+come or go without touching the others. Clients keep their address, also containers: whatever they send passes the
+host's IP layer, and so does the answer. Only a container that asks for itself by the public address is masqueraded,
+because it would refuse a packet from its own address. The host itself is served by the same maps in the output hook.
+
+New connections to what is held (`eyas.core.held`) are told of and dropped, before any translation.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from eyas.core import held
 
 
 @dataclass(frozen=True)
@@ -78,29 +82,95 @@ def _dnat(wires: Wires, used: Sequence[tuple[str, str, int, bool]], only_reflect
         if not public or (only_reflected and not reflect):
             continue
         ip = "ip" if family == 4 else "ip6"
-        where = "" if reflect else f'iifname "{wires.uplink}" '
+        # What comes back by the link of held packets came from the uplink, when it asks for this.
+        where = "" if reflect else f'iifname {{ "{wires.uplink}", "{held.LINK}" }} '
         rules.append(f"\t\t{where}{ip} daddr {{ {', '.join(public)} }} dnat {ip} to {proto} dport map @{name}")
     return rules
 
 
 def _chain(name: str, hook: str, body: Sequence[str]) -> list[str]:
-    return [f"\tchain {name} {{", f"\t\t{hook}", *body, "\t}", ""]
+    return [f"\tchain {name} {{", *([f"\t\t{hook}"] if hook else []), *body, "\t}", ""]
+
+
+def _sets() -> list[str]:
+    """The sets of what is held; empty in the text, because what is held is traffic and no rule."""
+    lines: list[str] = []
+    for name, kind in held.TYPES.items():
+        lines += [f"\tset {name} {{", f"\t\ttype {kind}", "\t\tflags timeout", "\t}", ""]
+    return lines
+
+
+def _hold(wires: Wires) -> list[str]:
+    """New connections to what is held wait: they are told of, to be handed back later, and dropped.
+
+    Held by their address, containers answer the host itself all the same: its probes tell when the wait is over. And
+    the world has no way to that address. A forward is held for all who are served by it.
+    """
+    reached = "meta l4proto . th dport"
+    inside, spared, outside, reflected = [], [], [], []
+    for family, ip, public in ((4, "ip", wires.public4), (6, "ip6", wires.public6)):
+        inside.append(f"\t\t{ip} daddr @{held.ADDRESS[family]} goto wait")
+        inside.append(f"\t\t{ip} daddr . {reached} @{held.PORT[family]} goto wait")
+        spared.append(f"\t\t{ip} saddr . {reached} @{held.SPARED[family]} return")
+        if public:
+            asked = f"\t\t{ip} daddr {{ {', '.join(public)} }} {reached}"
+            outside.append(f"{asked} @{held.FORWARD} goto wait")
+            reflected.append(f"{asked} @{held.REFLECTED} goto wait")
+    syn = "\t\ttcp flags & (fin | syn | rst | ack) == syn"
+    return [
+        *_chain("wait", f"log group {held.GROUP}", ["\t\tdrop"]),
+        *_chain("hold_outside", "", outside),
+        *_chain("hold_inside", "", [*inside, *spared, *reflected]),
+        *_chain("hold_here", "", reflected),
+        *_chain(
+            "hold_prerouting",
+            "type filter hook prerouting priority mangle; policy accept;",
+            [
+                f'{syn} iifname "{wires.uplink}" goto hold_outside',
+                f"{syn} goto hold_inside",
+                f'\t\tmeta l4proto udp ct state new iifname "{wires.uplink}" goto hold_outside',
+                "\t\tmeta l4proto udp ct state new goto hold_inside",
+            ],
+        ),
+        # Not UDP: a sender on the host would be told that it is not permitted, and that is worse than a loss.
+        *_chain("hold_output", "type filter hook output priority mangle; policy accept;", [f"{syn} goto hold_here"]),
+    ]
+
+
+def _itself(rules: Sequence[Rule]) -> tuple[list[str], list[str]]:
+    """Sets of the containers that can ask for themselves by the public address, as pairs of source and destination,
+    and what is to be done with them."""
+    sets: list[str] = []
+    uses: list[str] = []
+    for family, ip in ((4, "ip"), (6, "ip6")):
+        targets = {rule.to4 if family == 4 else rule.to6 for rule in rules if rule.reflect}
+        pairs = [f"{target} . {target}" for target in sorted(target for target in targets if target)]
+        if pairs:
+            kind = f"ipv{family}_addr"
+            body = ",\n\t\t\t     ".join(pairs)
+            sets += [f"\tset itself{family} {{", f"\t\ttype {kind} . {kind}", f"\t\telements = {{ {body} }}", "\t}", ""]
+            uses.append(f"{ip} saddr . {ip} daddr @itself{family} ct status dnat masquerade")
+    return sets, uses
 
 
 def ruleset(rules: Sequence[Rule], wires: Wires) -> str:
     """The text of table ``inet eyas``, without the lines that replace an older one (the firewall kind adds those)."""
     maps, used = _maps(rules)
+    sets, uses = _itself(rules)
     inside = [(ip, net) for ip, net in (("ip", wires.net4), ("ip6", wires.net6)) if net]
-    snat = []
-    for ip, net in inside:
-        snat.append(f'\t\toifname "{wires.uplink}" {ip} saddr {net} masquerade')
-        snat.append(f'\t\toifname "{wires.bridge}" {ip} saddr {net} ct status dnat masquerade')
+    snat = [f'\t\toifname "{wires.uplink}" {ip} saddr {net} masquerade' for ip, net in inside]
+    snat += [f'\t\toifname "{wires.bridge}" {use}' for use in uses]
     forward = [
         "\t\tct state established,related accept",
         "\t\tct status dnat accept",
         f'\t\tiifname "{wires.uplink}" oifname "{wires.bridge}" drop',
     ]
-    lines = ["table inet eyas {", *maps]
+    # Neighbours on the bridge are to go on asking the host for each other.
+    redirects = [
+        f'\t\toifname "{wires.bridge}" icmp type redirect drop',
+        f'\t\toifname "{wires.bridge}" icmpv6 type nd-redirect drop',
+    ]
+    lines = ["table inet eyas {", *maps, *sets, *_sets(), *_hold(wires)]
     lines += _chain(
         "prerouting",
         "type nat hook prerouting priority dstnat; policy accept;",
@@ -113,6 +183,7 @@ def ruleset(rules: Sequence[Rule], wires: Wires) -> str:
     )
     lines += _chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", snat)
     lines += _chain("forward", "type filter hook forward priority filter; policy accept;", forward)
+    lines += _chain("redirects", "type filter hook output priority filter; policy accept;", redirects)
     return "\n".join([*lines[:-1], "}", ""])
 
 

@@ -18,8 +18,8 @@ def test_forward_is_one_map_element_for_each_family() -> None:
 
 def test_forward_without_reflection_answers_the_uplink_only() -> None:
     text = ruleset([rule(222, reflect=False)], WIRES)
-    assert 'iifname "eth0" ip daddr { 203.0.113.112 } dnat ip to tcp dport map @tcp4_outside' in text
-    output = text.split("chain output")[1].split("}")[0]
+    assert 'iifname { "eth0", "eyas-hold" } ip daddr { 203.0.113.112 } dnat ip to tcp dport map @tcp4_outside' in text
+    output = text.split("chain output")[1].split("chain")[0]
     assert "dnat" not in output
 
 
