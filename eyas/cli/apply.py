@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eyas.cli.cached import Wanted
 from eyas.cli.context import Context
+from eyas.cli.made import Made, make, only_names
 from eyas.cli.session import Session
 from eyas.cli.view.plan import plan_text, question
 from eyas.core.errors import EyasError, UsageError
@@ -12,33 +12,55 @@ from eyas.core.words import Action, Json, Plan
 FORMAT = 1
 
 
-def run(context: Context, *, yes: bool = False, jobs: int | None = None, json: bool = False) -> int:
+def run(
+    context: Context,
+    *,
+    names: tuple[str, ...] = (),
+    only: bool = False,
+    yes: bool = False,
+    jobs: int | None = None,
+    json: bool = False,
+) -> int:
     """Plan, ask when something restarts, apply, and prove that the rest was left alone."""
+    chosen = only_names(only, names)
     with Session(context) as session:
-        plan, wanted = session.planned(jobs or 0, mend=True)
-        session.listener.close()
-        if session.mended is not None:
-            from eyas.cli.view.outcome import ENDED
-
-            context.tell(f"Run {session.mended.run} had been interrupted: {ENDED[session.mended.result]}.")
-        if not json:
-            context.warn(wanted.warnings)
-            _show(context, plan)
-        if not plan:
-            if json:
-                context.write_json({"version": FORMAT, "plan": plan.to_json(), "outcome": None})
-            return 0
-        if not yes and not _agreed(context, plan):
-            context.tell("Nothing was changed.")
-            return 1
-        outcome = _apply(session, plan, wanted)
-        if context.lab and outcome.get("result") == "kept":
-            _tell_lab(session)
-    return _end(context, plan, outcome, json)
+        made = make(session, only=chosen, jobs=jobs or 0, mend=True)
+        return carry_out(context, session, made, yes=yes, json=json)
 
 
-def _show(context: Context, plan: Plan) -> None:
-    context.write(plan_text(plan, context.width(), context.paint(), context.verbose))
+def carry_out(context: Context, session: Session, made: Made, *, yes: bool, json: bool) -> int:
+    """Show a plan, ask, do it, tell how it ended; the exit code."""
+    plan = made.plan
+    session.listener.close()
+    if session.mended is not None:
+        from eyas.cli.view.outcome import ENDED
+
+        context.tell(f"Run {session.mended.run} had been interrupted: {ENDED[session.mended.result]}.")
+    if not json:
+        context.warn(made.wanted.warnings)
+        show(context, made)
+    if not plan:
+        if json:
+            context.write_json({"version": FORMAT, "plan": plan.to_json(), "outcome": None, **made.to_json()})
+        return 0
+    if not yes and not _agreed(context, plan):
+        context.tell("Nothing was changed.")
+        return 1
+    outcome = _apply(session, made)
+    if context.lab and outcome.get("result") == "kept" and not made.note:
+        _tell_lab(session)
+    return _end(context, made, outcome, json)
+
+
+def show(context: Context, made: Made) -> None:
+    """The plan as people read it, and what it leaves out."""
+    plan = made.plan
+    if plan or not made.note:
+        context.write(plan_text(plan, context.width(), context.paint(), context.verbose))
+    else:
+        context.write(f"{plan.host}: nothing to do ({made.note}).")
+    for line in made.remarks:
+        context.write(line)
 
 
 def _agreed(context: Context, plan: Plan) -> bool:
@@ -56,15 +78,17 @@ def _agreed(context: Context, plan: Plan) -> bool:
     return context.input.readline().strip().lower() in ("y", "yes")
 
 
-def _apply(session: Session, plan: Plan, wanted: Wanted) -> dict[str, Json]:
+def _apply(session: Session, made: Made) -> dict[str, Json]:
     from eyas.cli.session import ship
 
     connection = session.connect()
-    trees = [c.id.split(":", 1)[1] for c in plan.changes if c.kind == "tree" and c.action is Action.create]
+    missing = [c.id.split(":", 1)[1] for c in made.plan.changes if c.kind == "tree" and c.action is Action.create]
+    trees = [commit for commit in missing if made.wanted.commits.get(commit)]  # without a key: it is there already
     with session.listener:
-        ship(wanted, trees, connection.transport, session.listener)
+        ship(made.wanted, trees, connection.transport, session.listener)
         seen = session.observed().resources
-        return connection.apply(plan, wanted.resources, session.listener, seen=seen).to_json()
+        outcome = connection.apply(made.plan, made.wanted.resources, session.listener, seen=seen, note=made.note)
+    return outcome.to_json()
 
 
 def _tell_lab(session: Session) -> None:
@@ -75,14 +99,15 @@ def _tell_lab(session: Session) -> None:
     furnish(lab(session.fleet), session.definitions.fleet)
 
 
-def _end(context: Context, plan: Plan, outcome: dict[str, Json], json: bool) -> int:
+def _end(context: Context, made: Made, outcome: dict[str, Json], json: bool) -> int:
     """Show how it ended; the exit code of the outcome."""
     from eyas.cli.view.outcome import outcome_error, outcome_text
 
+    plan = made.plan
     code = outcome.get("exit_code", 1)
     number = code if isinstance(code, int) else 1
     if json:
-        context.write_json({"version": FORMAT, "plan": plan.to_json(), "outcome": outcome})
+        context.write_json({"version": FORMAT, "plan": plan.to_json(), "outcome": outcome, **made.to_json()})
     else:
         context.write(outcome_text(outcome, plan, context.paint()))
     message, hint = outcome_error(outcome)

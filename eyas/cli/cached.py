@@ -2,6 +2,7 @@
 
     .eyas/cache/<host>.json           what the host should hold, without the contents of layers; see `eyas.model.cache`
     .eyas/cache/<host>.layers.json    the contents of its layers, read only when something has to be done
+    .eyas/cache/runs                  ids of runs: for completion
     .eyas/cache/names                 names of hosts and containers: for completion, and to know whom to ask first
 
 A file is used while everything that it was made from is as it was: the definitions and all they read, eyas.lock, the
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from eyas.cli.place import CACHE, KEPT_FORMAT, NAMES, kept_path, names_text
+from eyas.cli.place import CACHE, KEPT_FORMAT, NAMES, RUNS, kept_path, names_text
 from eyas.core.errors import Diagnostic
 from eyas.core.words import Json, Resource
 from eyas.model import cache
@@ -108,6 +109,12 @@ def store(fleet: str, wanted: Wanted, dependencies: list[cache.Dependency]) -> N
 def store_names(fleet: str, hosts: Mapping[str, list[str]]) -> None:
     """Note the names of hosts, each with its containers."""
     _write(os.path.join(fleet, CACHE, NAMES), names_text(hosts))
+
+
+def store_runs(fleet: str, runs: Iterable[Mapping[str, Json]]) -> None:
+    """Note the ids of runs that were kept, the newest first: for completion."""
+    kept = [str(run.get("run")) for run in runs if run.get("result") == "kept"]
+    _write(os.path.join(fleet, CACHE, RUNS), "".join(f"runs {id_}\n" for id_ in kept))
 
 
 def forget(fleet: str, host: str) -> None:

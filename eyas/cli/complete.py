@@ -1,4 +1,5 @@
-"""What the shell completes: names of containers and hosts, from what the last evaluation noted down.
+"""What the shell completes: names of containers and hosts, from what the last evaluation noted down; and runs, from
+the last look at a history.
 
 No definitions are loaded for it: a key press must not run code, nor wait for it.
 """
@@ -9,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from eyas.cli.place import find_fleet, noted
+from eyas.cli.place import find_fleet, noted, noted_runs
 from eyas.core.errors import EyasError
 
 
@@ -21,10 +22,12 @@ def completer(what: str) -> Callable[..., list[str]]:
     def complete(ctx: Any, incomplete: str) -> list[str]:
         given = ctx.find_root().params.get("directory")
         try:
-            names = noted(find_fleet(given or os.environ.get("EYAS_FLEET")))
+            fleet = find_fleet(given or os.environ.get("EYAS_FLEET"))
         except EyasError:
             return []
-        words = [*names.get("hosts", []), "internet"] if what == "lab" else names.get(what, [])
+        names = {**noted(fleet), "runs": noted_runs(fleet)}
+        more = {"lab": [*names.get("hosts", []), "internet"], "owners": [*names.get("containers", []), "host"]}
+        words = more.get(what, names.get(what, []))
         return [word for word in words if word.startswith(incomplete)]
 
     return complete

@@ -14,6 +14,7 @@ from typing import Any
 from eyas import image
 from eyas.cli import cached, needed
 from eyas.cli.cached import Wanted
+from eyas.cli.support import support
 from eyas.core.errors import DefinitionError, Diagnostic
 from eyas.core.events import Event, Listener, silent
 from eyas.model import Container, Fleet, Host, Loaded, System, check, load, merged
@@ -139,16 +140,6 @@ def _wanted(definitions: Definitions, host: Host, lock: image.Lock) -> Wanted:
     scripts, units = support()
     resources = desired(host, systems, images, scripts, units)
     return Wanted(host.name, resources, commits, names, definitions.warnings)
-
-
-def support() -> tuple[dict[str, str], dict[str, str]]:
-    """eyas's own small programs and boot units on a host, by name."""
-    from eyas.apply.recover import RECOVER_UNIT, RECOVER_UNIT_NAME
-    from eyas.kind import firewall
-
-    folder = Path(firewall.__file__).parent / "scripts"
-    scripts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sh"))}
-    return scripts, {firewall.UNIT_NAME: firewall.UNIT, RECOVER_UNIT_NAME: RECOVER_UNIT}
 
 
 def containers(definitions: Definitions) -> list[Container]:

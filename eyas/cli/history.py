@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from eyas.cli.cached import store_runs
 from eyas.cli.context import Context
 from eyas.cli.session import Session
 from eyas.core.errors import UsageError
@@ -24,6 +25,7 @@ def run(context: Context, *, run_id: str | None = None, json: bool = False) -> i
         if run_id is not None:
             return _one(context, talk, run_id, json)
         runs = talk.history(50)
+        store_runs(session.fleet, runs)
     if json:
         context.write_json({"version": FORMAT, "runs": list(runs)})
     else:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DEFINITIONS = "fleet.py"
 CACHE = ".eyas/cache"
 NAMES = "names"
+RUNS = "runs"
 KEPT_FORMAT = 1  # of what an evaluation leaves there
 
 
@@ -39,13 +40,27 @@ def noted(fleet: str) -> dict[str, list[str]]:
     """Names of ``hosts`` and ``containers`` that the last evaluation of this fleet found; empty when there was none."""
     found: dict[str, list[str]] = {"hosts": [], "containers": []}
     try:
-        with open(f"{fleet}/{CACHE}/{NAMES}", encoding="utf-8") as file:
-            for line in file:
-                kind, _, name = line.rstrip("\n").partition(" ")
-                found.setdefault(kind, []).append(name)
+        _note_names(f"{fleet}/{CACHE}/{NAMES}", found)
     except (OSError, ValueError):
         return {"hosts": [], "containers": []}
     return found
+
+
+def noted_runs(fleet: str) -> list[str]:
+    """Ids of the runs that the last look at a history of this fleet's hosts saw, the newest first."""
+    found: dict[str, list[str]] = {}
+    try:
+        _note_names(f"{fleet}/{CACHE}/{RUNS}", found)
+    except (OSError, ValueError):
+        return []
+    return found.get("runs", [])
+
+
+def _note_names(path: str, found: dict[str, list[str]]) -> None:
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            kind, _, name = line.rstrip("\n").partition(" ")
+            found.setdefault(kind, []).append(name)
 
 
 def kept_path(fleet: str, host: str) -> str:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from eyas.cli.context import Context
+from eyas.cli.made import make, only_names
 from eyas.cli.session import Session
-from eyas.cli.view.plan import plan_text
 
 DIFFERENCES = 3
 
 
-def run(context: Context, *, json: bool = False, exit_code: bool = False) -> int:
+def run(
+    context: Context, *, names: tuple[str, ...] = (), only: bool = False, json: bool = False, exit_code: bool = False
+) -> int:
     """Show the plan; 3 when there are differences and that was asked for."""
+    chosen = only_names(only, names)
     with Session(context) as session:
-        plan, wanted = session.planned()
+        made = make(session, only=chosen)
         session.listener.close()
         if json:
-            context.write_json(plan.to_json())
+            context.write_json({**made.plan.to_json(), **made.to_json()})
         else:
-            context.warn(wanted.warnings)
-            context.write(plan_text(plan, context.width(), context.paint(), context.verbose))
-        return DIFFERENCES if exit_code and plan else 0
+            from eyas.cli.apply import show
+
+            context.warn(made.wanted.warnings)
+            show(context, made)
+        return DIFFERENCES if exit_code and made.plan else 0

@@ -34,6 +34,10 @@ CONTAINER = Argument("name", "The container.", "NAME", complete="containers")
 CONTAINERS = Argument(
     "names", "Containers; all of them when none is given.", "NAME", required=False, many=True, complete="containers"
 )
+PART = Argument("names", "With --only: containers, or `host`.", "NAME", required=False, many=True, complete="owners")
+ONLY = Option(
+    "only", ("--only",), "Only what belongs to the named containers, or to the `host`, and what they stand on."
+)
 COMMAND = Argument("command", "The command and its arguments, after --.", "COMMAND", many=True)
 LAB_HOST = Argument("name", "A host of the lab, or `internet`.", "HOST", complete="lab")
 LAB_DIR = Argument("folder", "The fleet's directory (default: as for -C).", "DIR", required=False, complete="folders")
@@ -69,7 +73,8 @@ VERBS = (
         "plan",
         "Show what apply would change, and who will notice.",
         "Compares what the definitions ask for with what the host has. Changes nothing on the host.",
-        options=(JSON, EXIT_CODE),
+        arguments=(PART,),
+        options=(ONLY, JSON, EXIT_CODE),
         looks=True,
         plans=True,
     ),
@@ -79,9 +84,30 @@ VERBS = (
         "Make the host what the definitions say.",
         "Shows the plan, asks when something restarts, applies it as journaled steps, and checks afterwards that "
         "nothing else was touched. What fails is undone.",
-        options=(YES, JOBS, JSON),
+        arguments=(PART,),
+        options=(ONLY, YES, JOBS, JSON),
         looks=True,
         plans=True,
+    ),
+    Verb(
+        "rollback",
+        "rollback",
+        "Make the host again what an older run had made of it.",
+        "A new run towards the state of an older one that was kept: shown, asked for and journaled like any other. "
+        "Without RUN it goes back to the state before the last run that was kept. The definitions are not read and "
+        "eyas.lock is not touched: `eyas plan` then shows how they differ from the host. Trees and layers of old runs "
+        "stay on the host until `eyas gc`, so that it takes no longer than a restart; when one is gone, it says which.",
+        (
+            Argument(
+                "run_id",
+                "The run to go back to; the beginning or the end of its id.",
+                "RUN",
+                required=False,
+                complete="runs",
+            ),
+        ),
+        (YES, Option("only_plan", ("--plan",), "Only show what it would do."), EXIT_CODE, JSON),
+        looks=True,
     ),
     Verb(
         "status",
@@ -97,7 +123,7 @@ VERBS = (
         "history",
         "List the runs that changed this host.",
         "Newest first. With a run's id: what it changed.",
-        (Argument("run_id", "One run.", "RUN", required=False),),
+        (Argument("run_id", "One run.", "RUN", required=False, complete="runs"),),
         (JSON,),
     ),
     Verb(
@@ -127,9 +153,11 @@ VERBS = (
         "writes",
         "writes",
         "List what a container wrote outside its persistent paths.",
-        "A restart loses all of it.",
+        "A restart loses all of it. Each path with its size, age, owner, and the unit that wrote it where that is known; "
+        "then the lines that would make it persistent. Caches, temporary files and the like are summed up by rules, "
+        "which a part extends by `System(noise=[...])`.",
         (CONTAINER,),
-        (JSON,),
+        (Option("everything", ("--all",), "List also what counts as noise."), JSON),
     ),
     Verb(
         "shell",

@@ -3,94 +3,60 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from eyas.cli.context import Context
-from eyas.cli.inside import host_of, known
-from eyas.cli.session import transport
-from eyas.core import paths
-from eyas.core.errors import Failed
+from eyas.cli.inside import known
+from eyas.cli.session import Session
+from eyas.core.errors import UsageError
 from eyas.core.words import Json
 
-FORMAT = 1
-# systemd-nspawn and root-up put these there at every start: nobody would miss them.
-MADE_AT_START = ("/etc/resolv.conf", "/etc/machine-id", "/etc/hostname")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eyas.model import Container, Host
+
+FORMAT = 2
 
 
-@dataclass(frozen=True)
-class Written:
-    """One path. ``what`` is file, link, directory or deleted; ``size`` in bytes; ``at`` in seconds since the epoch."""
-
-    path: str
-    what: str
-    size: int
-    at: float
-
-    def to_json(self) -> dict[str, Json]:
-        return dict(vars(self))
-
-
-def run(context: Context, *, name: str, json: bool = False) -> int:
+def run(context: Context, *, name: str, everything: bool = False, json: bool = False) -> int:
     """List what the writable layer of a running container holds, without what eyas wrote there itself."""
-    from eyas.host.command import run as run_command
+    from eyas.cli.view.writes import writes_text
+    from eyas.core.written import Written
+    from eyas.model import merged
+    from eyas.status.writes import proposals
 
-    fleet = known(context, name)
-    way = transport(context, fleet, host_of(context, fleet))
-    layer = f"{paths.WRITABLE}/{name}"
-    for upper in (f"{layer}/raw/upper", f"{layer}/rw/upper"):
-        argv = ["find", upper, "-mindepth", "1", "-printf", "%y %s %T@ %P\\0"]
-        found = run_command(way.command(argv), check=False, timeout=120)
-        if found.code == 0:
-            break
-    else:
-        raise Failed(f"cannot list what {name} wrote: it does not run", "a container that stops loses it")
-    ours = run_command(way.command(["cat", paths.spec(name)]), check=False)
-    items = written(found.text, _declared(ours.text if ours.code == 0 else ""))
+    known(context, name)
+    with Session(context) as session:
+        host, container = _declared(session, name)
+        answer = session.talk().writes(name, list(merged(container).noise), everything=everything)
+    items = [Written.from_json(row) for row in _rows(answer, "written")]
+    noise, more = _rows(answer, "noise"), answer.get("more")
+    found = proposals(host, container, items, _rows(answer, "places"))
     if json:
-        context.write_json({"version": FORMAT, "name": name, "written": [item.to_json() for item in items]})
-    else:
-        context.write(text(name, items, time.time()))
+        said: dict[str, Json] = {
+            "version": FORMAT, "name": name, "written": [item.to_json() for item in items], "noise": [*noise],
+            "more": more, "proposals": [proposal.to_json() for proposal in found],
+        }  # fmt: skip
+        context.write_json(said)
+        return 0
+    left = more if isinstance(more, int) else 0
+    text = writes_text(
+        name, items, noise, found, time.time(), context.width(), context.paint(), everything=everything, more=left
+    )
+    context.write(text)
     return 0
 
 
-def _declared(spec: str) -> set[str]:
-    """Paths of the container's configuration: a live change writes them into the layer, and a restart keeps them."""
-    import json
-
-    try:
-        files = json.loads(spec).get("files", {})
-    except (ValueError, AttributeError):
-        return set()
-    return set(files) if isinstance(files, dict) else set()
+def _declared(session: Session, name: str) -> tuple[Host, Container]:
+    """The container in the definitions, and its host."""
+    host = session.definitions.fleet.host(session.host)
+    container = host.container(name) if host is not None else None
+    if host is None or container is None:
+        raise UsageError(f"cannot find a container called {name!r} on {session.host}", "see: eyas status")
+    return host, container
 
 
-def written(listing: str, declared: set[str]) -> list[Written]:
-    """The listing of find(1) as values, by path; a directory only when nothing in it is listed."""
-    kinds = {"f": "file", "l": "link", "d": "directory", "c": "deleted"}
-    found: list[Written] = []
-    for line in listing.split("\0"):
-        kind, size, at, path = (*line.split(" ", 3), "", "", "")[:4] if line.count(" ") >= 3 else ("", "", "", "")
-        full = f"/{path}"
-        if kind in kinds and full not in declared and full not in MADE_AT_START:
-            found.append(Written(full, kinds[kind], int(size) if kind == "f" else 0, float(at)))
-    above: set[str] = set()
-    for path in (*(item.path for item in found), *declared):
-        parent = path.rpartition("/")[0]
-        while parent and parent not in above:
-            above.add(parent)
-            parent = parent.rpartition("/")[0]
-    return sorted((i for i in found if i.what != "directory" or i.path not in above), key=lambda item: item.path)
-
-
-def text(name: str, items: Sequence[Written], now: float) -> str:
-    """The list for people."""
-    from eyas.cli.view.text import Column, count, size, span, table
-
-    if not items:
-        return f"{name} wrote nothing outside its persistent paths."
-    columns = (Column("SIZE", right=True), Column("AGE", right=True), Column("WHAT"),
-               Column("PATH", flexible=True, least=40))  # fmt: skip
-    rows = [[size(i.size) if i.what == "file" else "-", span(max(0.0, now - i.at)), i.what, i.path] for i in items]
-    total = sum(item.size for item in items)
-    return f"{table(columns, rows, 120)}\n{count(len(items), 'path')}, {size(total)}: a restart of {name} loses them."
+def _rows(answer: Mapping[str, Json], key: str) -> list[dict[str, Json]]:
+    rows = answer.get(key)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

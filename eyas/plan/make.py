@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from eyas.core.words import Action, Change, FieldChange, Impact, Phase, Plan, Reason, Resource, Resources, Step
@@ -15,11 +16,14 @@ from eyas.plan.roll import rolled
 KEPT = ("directory", "identity", "tree", "layer")
 
 
-def plan(desired: Resources, actual: Resources, host: str) -> Plan:
-    """Everything that has to happen so that ``actual`` becomes ``desired``; an empty plan when nothing has to."""
+def plan(desired: Resources, actual: Resources, host: str, only: Collection[str] | None = None) -> Plan:
+    """Everything that has to happen so that ``actual`` becomes ``desired``; an empty plan when nothing has to. With
+    ``only`` changes of these ids alone, and of who restarts along with them (`eyas.plan.part`)."""
     changes: dict[str, Change] = {}
     left: list[str] = []
     for id_ in sorted({*desired, *actual}):
+        if only is not None and id_ not in only:
+            continue
         want, have = desired.get(id_), actual.get(id_)
         if want is None and have is not None and have.kind in KEPT:
             if have.kind == "directory":
@@ -37,7 +41,7 @@ def plan(desired: Resources, actual: Resources, host: str) -> Plan:
     done = Plan(
         host, tuple(changes.values()), ordered(rolled(steps, desired, actual), waves(containers)), (), tuple(left)
     )
-    disturbed = set(done.restarts())
+    disturbed = {*done.restarts(), *done.replaced()}
     return replace(done, untouched=tuple(n for n in _running(desired, actual) if n not in disturbed))
 
 

@@ -69,7 +69,7 @@ def test_both_readings_agree(words: list[str]) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        [], ["--help"], ["plan", "-h"], ["aply"], ["plan", "--frob"], ["plan", "extra"], ["exec"], ["exec", "x"],
+        [], ["--help"], ["plan", "-h"], ["aply"], ["plan", "--frob"], ["check", "extra"], ["exec"], ["exec", "x"],
         ["lab"], ["lab", "sideways"], ["apply", "--yes=1"], ["apply", "--jobs", "many"], ["apply", "--jobs"], ["-C"],
         ["plan", "-jx"],
     ],

@@ -67,6 +67,7 @@ def containers(draw: st.DrawFn, name: str, before: Sequence[str]) -> Container:
     if draw(st.booleans()):
         files["/etc/app.conf"] = File(draw(some("1", "2")), reload=["app.service"])
     data = draw(some(None, f"/data/{name}", "/data/shared"))
+    more = [Bind(draw(some("/srv/x", "/srv/y")), "/shown", readonly=draw(st.booleans()))] if draw(st.booleans()) else []
     edge = draw(some("after", "needs", "restart_with"))
     others = draw(st.sets(some(*before))) if before else set()
     return Container(
@@ -78,7 +79,7 @@ def containers(draw: st.DrawFn, name: str, before: Sequence[str]) -> Container:
         users=[User("ann", 1001)] if draw(st.booleans()) else [],
         limits=Limits(memory=draw(some(None, "1G", "2G"))),
         root=Root(size=draw(some("1G", "2G"))),
-        binds=[Bind(data, persistent=True)] if data else [],
+        binds=[*([Bind(data, persistent=True)] if data else []), *more],
         forwards=[Forward(8000 + number)] if draw(st.booleans()) else [],
         stop_timeout=draw(some(10, 20)),
         hold=draw(some(30, 30, 0)),

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from eyas.cli.view.plan import PREPARES
 from eyas.cli.view.text import Cell, Column, Paint, count, span, table
+from eyas.core.waits import Wait
 from eyas.core.words import Json, Plan
+from eyas.plan.foresee import about
 
 ENDED = {
     "kept": "done",
@@ -30,6 +32,7 @@ def outcome_text(outcome: Mapping[str, Json], plan: Plan, paint: Paint | None = 
         took = _seconds(outcome)
         lines.append(paint.good(f"{plan.host}: {count(_int(outcome, 'changes'), 'change')} applied in {took}."))
         lines += _proof(outcome, plan, paint)
+        lines += waits_lines(outcome)
     else:
         style = paint.bad if result == "stuck" else paint.warn
         lines.append(style(f"{plan.host}: {ENDED.get(result, result)}."))
@@ -68,6 +71,19 @@ def _proof(outcome: Mapping[str, Json], plan: Plan, paint: Paint) -> list[str]:
     if changed:
         lines.append(f"Changed without a restart (invocation unchanged): {', '.join(changed)}.")
     return lines
+
+
+def waits_lines(run: Mapping[str, Json]) -> list[str]:
+    """How long people waited for each container that had them wait, beside what was expected."""
+    waits = run.get("waits")
+    found = [Wait.from_json(row) for row in waits if isinstance(row, dict)] if isinstance(waits, list) else []
+    return [_wait(wait) for wait in found if wait.impact not in ("none", "live", "reload")]
+
+
+def _wait(wait: Wait) -> str:
+    before = f"predicted {about(wait.predicted)}, " if wait.predicted is not None else ""
+    what = "" if wait.impact in ("restart", "replace") else f" ({wait.impact.replace('_', ' ')})"
+    return f"{wait.container}{what}: {before}seen {about(wait.seen)}"
 
 
 def _left(outcome: Mapping[str, Json]) -> list[str]:
@@ -115,6 +131,7 @@ def run_text(run: Mapping[str, Json]) -> str:
         ("took", _seconds(run)),
         ("restarted", ", ".join(_names(run, "restarts")) or "nothing"),
         *([("note", str(run["note"]))] if run.get("note") else []),
+        *(("waited", line) for line in waits_lines(run)),
         *([("error", str(run["error"]))] if run.get("error") else []),
     ]
     return "\n".join(f"{name:<10} {value}" for name, value in rows)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from eyas.cli.settled import NOTHING
 from eyas.cli.view.text import Cell, Column, Paint, count, table, value
+from eyas.cli.view.writes import loss_lines
 from eyas.core.words import Action, Change, FieldChange, Impact, Plan
 
 PREPARES = ("tree", "layer", "identity", "directory")
@@ -26,7 +27,7 @@ def plan_text(plan: Plan, width: int = 100, paint: Paint | None = None, verbose:
     groups = grouped(plan.changes, verbose)
     rows = [row for owner, changes in groups for row in _rows(owner, changes, paint, 0 if verbose else MANY)]
     parts = [table(COLUMNS, rows, width)] if rows else ["What the host prepares is incomplete (see -v)."]
-    return "\n".join([*parts, untouched_line(plan), *left_lines(plan)]).strip("\n")
+    return "\n".join([*parts, untouched_line(plan), *loss_lines(plan.losses, paint), *left_lines(plan)]).strip("\n")
 
 
 def grouped(changes: Sequence[Change], verbose: bool = False) -> list[tuple[str, list[Change]]]:

@@ -1,0 +1,205 @@
+"""A plan for a part of what is declared: some containers (and the host, by the name ``host``), the rest stays. Pure.
+
+What is not chosen is wanted as it was wanted by the last run that was kept, so that the part is a whole: the host holds
+exactly that afterwards, and a rollback can lead there. What a chosen container stands on comes along: its tree, layer
+and directories, eyas's own programs, and of the host what is not there at all yet (a bridge). Names are taken line by
+line. The firewall is one table in one transaction: it comes along when all that differs in it is of the chosen ones,
+and stays as it is otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from eyas.core import paths
+from eyas.core.words import Action, Change, Json, Plan, Resource, Resources
+from eyas.kind.container import spec
+from eyas.plan.make import plan
+
+HOST = "host"
+OBSERVED = ("edited", "drift", "file", "pending")  # what only a look at a host adds to fields
+SHARED = ("firewall", "names")
+
+
+@dataclass(frozen=True)
+class Left:
+    """A change that stays undone: of whom, and why where that is not plain."""
+
+    id: str
+    owner: str
+    why: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        return {"id": self.id, "owner": self.owner, "why": self.why}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A plan, the state that it leads to, and what was left out of it."""
+
+    plan: Plan
+    desired: dict[str, Resource]
+    left: tuple[Left, ...]
+
+
+def part(desired: Resources, actual: Resources, last: Resources, host: str, names: Collection[str]) -> Part:
+    """The plan for these owners. ``last`` is what the last kept run wanted, empty when there was none."""
+    whole = plan(desired, actual, host)
+    shared, why = _shared(desired, actual, names)
+    chosen = _chosen(desired, actual, names) | {c.id for c in whole.changes if _missing(c, actual)}
+    wanted = {id_: resource for id_, resource in desired.items() if id_ in chosen}
+    for id_ in {*actual, *last} - chosen:
+        keeps = last.get(id_) or actual[id_]
+        if id_ in last or not last or keeps.kind not in ("tree", "layer"):
+            wanted[id_] = _as_wanted(keeps)
+    wanted |= shared
+    # Of what is not chosen nobody mends anything here, not even where a partner's restart passes by.
+    seen = {id_: have if id_ in chosen else _calm(have) for id_, have in actual.items()}
+    made = plan(_with_partners(wanted, actual, chosen), seen, host, only={*chosen, *shared})
+    done = {change.id for change in made.changes if change.id in chosen or change.id in shared}
+    left = [Left(c.id, c.owner, why.get(c.id, "")) for c in whole.changes if c.id not in done]
+    left += [Left(id_, HOST, said) for id_, said in why.items() if id_ in done]
+    return Part(made, dict(sorted(wanted.items())), tuple(left))
+
+
+def _chosen(desired: Resources, actual: Resources, names: Collection[str]) -> set[str]:
+    """Ids that belong to these owners, and those that the containers among them stand on."""
+    found = set()
+    for id_ in {*desired, *actual}:
+        resource = desired.get(id_) or actual[id_]
+        if (resource.owner in names and resource.kind not in ("tree", *SHARED)) or own(id_):
+            found.add(id_)
+    for name in names:
+        container = desired.get(f"container:{name}")
+        if container is not None:
+            found.add(f"tree:{container.fields.get('tree')}")
+    return found
+
+
+def own(id_: str) -> bool:
+    """eyas's own programs and boot units: one version serves all containers."""
+    kind, _, name = id_.partition(":")
+    return (kind == "file" and name.startswith(f"{paths.PROGRAMS}/")) or (kind == "unit" and name.startswith("eyas-"))
+
+
+def _missing(change: Change, actual: Resources) -> bool:
+    """A link of the host that is not there, and on a host without containers what the kernel must do for any."""
+    if change.action is not Action.create:
+        return False
+    first = not any(resource.kind == "container" for resource in actual.values())
+    return change.kind == "network" or (first and change.kind == "sysctl")
+
+
+def _as_wanted(resource: Resource) -> Resource:
+    """An observed resource as a definition would ask for it; one that was wanted stays as it is."""
+    fields = resource.fields
+    if resource.kind == "container":
+        disk = fields.get("disk")
+        fields = disk if isinstance(disk, dict) and disk else spec(resource)
+    else:
+        fields = {key: value for key, value in fields.items() if key not in OBSERVED}
+    return Resource(resource.id, resource.kind, resource.owner, fields, resource.origin)
+
+
+def _calm(have: Resource) -> Resource:
+    """An observed container without what is wrong with it on disk."""
+    if have.kind != "container":
+        return have
+    fields = {key: value for key, value in have.fields.items() if key not in ("disk_drift", "print_drift", "pending")}
+    return Resource(have.id, have.kind, have.owner, fields, have.origin)
+
+
+def _with_partners(wanted: Mapping[str, Resource], actual: Resources, chosen: Collection[str]) -> dict[str, Resource]:
+    """The wanted state as the plan needs it: who is not chosen, and restarts along, starts from what is on disk."""
+    partners = {
+        id_: _as_wanted(have)
+        for id_, have in actual.items()
+        if have.kind == "container" and id_ not in chosen and id_ in wanted
+    }
+    return {**wanted, **partners}
+
+
+# What all share
+
+
+def _shared(
+    desired: Resources, actual: Resources, names: Collection[str]
+) -> tuple[dict[str, Resource], dict[str, str]]:
+    """Names and firewall as the part wants them; and why something of them stays out, by id."""
+    found: dict[str, Resource] = {}
+    why: dict[str, str] = {}
+    for id_ in ("names:hosts", "firewall:eyas"):
+        want, have = desired.get(id_), actual.get(id_)
+        if want is None:
+            continue
+        if have is None or HOST in names:
+            found[id_] = want
+            continue
+        if want.kind == "names":
+            text = merged_names(str(have.fields["content"]), str(want.fields["content"]), names)
+            found[id_] = Resource(id_, want.kind, want.owner, {"content": text}, want.origin)
+            if text != want.fields["content"]:
+                why[id_] = "names of the others stay as they are"
+            continue
+        old, new = str(have.fields.get("ruleset", "")), str(want.fields["ruleset"])
+        if old == new or not have.fields.get("ruleset"):
+            continue
+        strange = strange_lines(old, new, names, _addresses(desired, actual, names))
+        if strange:
+            why[id_] = "it is one table for all, and not only what was named differs in it; --only host takes it"
+        else:
+            found[id_] = want
+    return found, why
+
+
+def merged_names(old: str, new: str, names: Collection[str]) -> str:
+    """A hosts(5) file with the lines of ``names`` from the new one, all others from the old one."""
+
+    def of(text: str, ours: bool) -> list[str]:
+        return [line for line in text.splitlines() if (line.split()[1:2] and line.split()[1] in names) is ours]
+
+    both = [*of(old, False), *of(new, True)]
+    if sorted(both) == sorted(new.splitlines()):
+        return new
+    return "".join(f"{line}\n" for line in both)
+
+
+def _addresses(desired: Resources, actual: Resources, names: Collection[str]) -> set[str]:
+    """Addresses that the chosen containers have, or are to have."""
+    found = set()
+    for resources in (desired, actual):
+        for name in names:
+            container = resources.get(f"container:{name}")
+            for key in ("address4", "address6"):
+                address = str(container.fields.get(key) or "") if container is not None else ""
+                found |= {address.partition("/")[0]} - {""}
+    return found
+
+
+FRAME = re.compile(r"^(|[{}]|elements = \{|\}|(map|set|chain) \w+ \{|type \S+ : .*|type \w+ hook .*|.*dport map @\w+)$")
+
+
+def strange_lines(old: str, new: str, names: Collection[str], addresses: Collection[str]) -> list[str]:
+    """Lines that come or go between two rule sets and are of none of these containers: what only holds elements
+    together does not count."""
+
+    def lines(text: str) -> Counter[str]:
+        plain = (
+            line.strip().removeprefix("elements = {").removesuffix("}").strip().rstrip(",")
+            for line in text.splitlines()
+        )
+        return Counter(line for line in plain if line)
+
+    before, after = lines(old), lines(new)
+    moved = [*(before - after), *(after - before)]
+    return [line for line in moved if not FRAME.match(line) and not _of(line, names, addresses)]
+
+
+def _of(line: str, names: Collection[str], addresses: Collection[str]) -> bool:
+    said = re.findall(r'comment "([^"]*)"', line)
+    if said:
+        return all(name in names for name in said)
+    return bool(set(re.split(r"[\s,;{}]+", line)) & set(addresses))
