@@ -153,9 +153,9 @@ VERBS = (
         "writes",
         "writes",
         "List what a container wrote outside its persistent paths.",
-        "A restart loses all of it. Each path with its size, age, owner, and the unit that wrote it where that is known; "
-        "then the lines that would make it persistent. Caches, temporary files and the like are summed up by rules, "
-        "which a part extends by `System(noise=[...])`.",
+        "A restart loses all of it. Each path with its size, age, owner, and the unit that wrote it where that is "
+        "known; then the lines that would make it persistent. Caches, temporary files and the like are summed up by "
+        "rules, which a part extends by `System(noise=[...])`.",
         (CONTAINER,),
         (Option("everything", ("--all",), "List also what counts as noise."), JSON),
     ),

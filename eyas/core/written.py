@@ -140,12 +140,12 @@ class Writers:
 def attributed(item: Written, writers: Writers) -> Written:
     """The same with the unit that wrote it, as far as it is known beyond doubt: the surest sign first."""
     folder = item.folder
+    declared = next((row for path, row in writers.directories.items() if _below(folder, path)), None)
     units = {unit for path, some in writers.opened.items() if _below(path, folder) for unit in some}
+    if declared is not None and (item.type == "dir" or not units):
+        return replace(item, unit=declared[0], how=f"{declared[1]}=")
     if len(units) == 1:
         return replace(item, unit=units.pop(), how="has it open")
-    for path, (unit, setting) in writers.directories.items():
-        if _below(folder, path):
-            return replace(item, unit=unit, how=f"{setting}=")
     owners = writers.users.get(item.uid, ())
     if item.uid and len(owners) == 1 and item.what != "deleted":
         return replace(item, unit=owners[0], how=f"alone runs as {item.owner or item.uid}")

@@ -14,7 +14,7 @@ from eyas.model.pieces import System
 
 T = TypeVar("T", bound=Any)
 
-LISTS = ("packages", "npm", "pip", "tmpfiles", "enable", "mask", "binds", "probes", "grants", "sites")
+LISTS = ("packages", "npm", "pip", "tmpfiles", "enable", "mask", "binds", "probes", "grants", "sites", "noise")
 
 
 def merged(container: Container) -> System:

@@ -20,6 +20,7 @@ from eyas.model.values import (
     Mode,
     Name,
     Package,
+    Pattern,
     Port,
     Seconds,
     UnitName,
@@ -64,6 +65,10 @@ class Bind(Thing):
         False, description="persistent in several containers on purpose: check does not warn"
     )
 
+    carry: Annotated[bool, Impact.none] = Field(
+        False, description="begin with what the container has at the target now, where the source is empty"
+    )
+
     if TYPE_CHECKING:
 
         def __init__(
@@ -77,6 +82,7 @@ class Bind(Thing):
             group: str | int = "root",
             mode: int = 0o755,
             shared: bool = False,
+            carry: bool = False,
         ) -> None: ...
 
     @model_validator(mode="before")
@@ -239,6 +245,9 @@ class System(Thing):
     probes: Annotated[Many[Made[Probe]], Impact.live] = Field((), description="how we know that it works")
     grants: Annotated[Many[Grant], Impact.restart] = Field((), description="what it needs beyond the default")
     sites: Annotated[Many[Made[Site]], Impact.reload] = Field((), description="names that it serves for others")
+    noise: Annotated[Many[Pattern], Impact.live] = Field(
+        (), description="patterns of paths that nobody misses after a restart (`/var/lib/x/tmp/**`, `*.pyc`)"
+    )
 
     if TYPE_CHECKING:
 
@@ -258,6 +267,7 @@ class System(Thing):
             probes: Iterable[Probe] = (),
             grants: Iterable[str] = (),
             sites: Iterable[Site] = (),
+            noise: Iterable[str] = (),
         ) -> None: ...
 
     @property

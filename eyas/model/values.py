@@ -136,6 +136,16 @@ def path(value: object) -> object:
     return "/" + "/".join(piece for piece in pieces if piece)
 
 
+def pattern(value: object) -> object:
+    """A pattern of paths (`eyas.core.written`): absolute, or names anywhere."""
+    if isinstance(value, str) and (not value.strip("*/") or "\n" in value or "\0" in value or value.endswith("/")):
+        return refuse(
+            "a pattern names a file (*.pyc, /etc/x.cache) or a folder with all below it (/var/lib/x/tmp/**)",
+            f'write "{value}**"' if value.strip("*/") and value.endswith("/") else "",
+        )
+    return value
+
+
 def port(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= 65535:
         return refuse("a port is between 1 and 65535")
@@ -253,6 +263,7 @@ Address4: TypeAlias = Annotated[str, BeforeValidator(ipv4), Words("an IPv4 addre
 Address6: TypeAlias = Annotated[str, BeforeValidator(ipv6), Words("an IPv6 address")]
 Network4: TypeAlias = Annotated[str, BeforeValidator(network4), Words("an IPv4 address with prefix length")]
 Network6: TypeAlias = Annotated[str, BeforeValidator(network6), Words("an IPv6 address with prefix length")]
+Pattern: TypeAlias = Annotated[str, BeforeValidator(pattern), Words("a pattern of paths", "patterns of paths")]
 UnitName: TypeAlias = Annotated[str, BeforeValidator(unit_name), Words("the name of a unit", "names of units")]
 Package: TypeAlias = Annotated[str, BeforeValidator(package), Words("the name of a package", "names of packages")]
 Mode: TypeAlias = Annotated[int, BeforeValidator(mode), Words("a file mode such as 0o644")]

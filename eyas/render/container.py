@@ -50,6 +50,7 @@ def bind_fields(facts: Mapping[str, Any], users: Sequence[User], binds: Sequence
         owner, group = owners(facts, users, bind)
         fields.append(
             {
+                **({"carry": True} if bind.carry else {}),
                 "source": str(bind.source),
                 "target": str(bind.target),
                 "readonly": bind.readonly,
