@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from eyas.core import held
 from eyas.core.system import Door
 from eyas.core.words import Json
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from eyas.host.packet import Flow
 
 MAP = re.compile(r"^\s*map (tcp|udp)[46](_outside)? \{")
 FORWARD = re.compile(r'(\d+) comment "([^"]*)" : \S+ \. (\d+)')
@@ -54,9 +58,18 @@ class Hold:
     elements: frozenset[Element]
     forwards: frozenset[tuple[str, int]] = field(default_factory=frozenset)
 
-    def leads(self, proto: str, address: str, port: int) -> bool:
-        """Whether a packet to this address and port goes to one of the door's addresses."""
-        return address in self.door.addresses and (not self.door.ports or (proto, port) in self.door.ports)
+    def takes(self, flow: Flow, others: Sequence[Hold]) -> bool:
+        """Whether an attempt is at this door. ``others`` are those that stay held."""
+        if self._by_address(flow):
+            return not any(other._by_address(flow) for other in others)
+        if (flow.proto, flow.port) not in self.forwards or any(flow.target in other.door.addresses for other in others):
+            return False
+        return not any((flow.proto, flow.port) in other.forwards for other in others)
+
+    def _by_address(self, flow: Flow) -> bool:
+        return flow.target in self.door.addresses and (
+            not self.door.ports or (flow.proto, flow.port) in self.door.ports
+        )
 
 
 def hold(door: Door, ruleset: str) -> Hold:

@@ -11,8 +11,11 @@ from eyas.host.files import RealFiles
 from eyas.host.firewall import RealFirewall
 from eyas.host.packages import RealPackages
 from eyas.host.parts import RealKernel, RealKeys, RealNetwork, RealStore
-from eyas.host.traffic import RealTraffic
 from eyas.host.units import RealUnits
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from eyas.host.traffic import RealTraffic
 
 
 class Real:
@@ -52,6 +55,8 @@ class Real:
 
     @cached_property
     def traffic(self) -> RealTraffic:
+        from eyas.host.traffic import RealTraffic  # few runs hold anything
+
         return RealTraffic()
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Connections towards containers (`eyas.core.system.Traffic`): nft(8) lets new ones wait.
+"""Connections towards containers (`eyas.core.system.Traffic`): nft(8) lets new ones wait, and they are handed over.
 
 Two processes may not hold at the same time; the host's lock sees to that. Threads of one process may.
 """
@@ -15,6 +15,7 @@ from eyas.core.errors import Failed
 from eyas.core.system import Door
 from eyas.host import connections, held
 from eyas.host.command import run
+from eyas.host.handover import Handover
 
 
 class RealTraffic:
@@ -23,6 +24,7 @@ class RealTraffic:
     def __init__(self) -> None:
         self._lock = allocate_lock()
         self._held: dict[Door, held.Hold] = {}
+        self._handover = Handover()
         self._ends: dict[held.Element, float] = {}  # by the monotonic clock
 
     def hold(self, door: Door, seconds: float) -> None:
@@ -31,27 +33,50 @@ class RealTraffic:
             now = time.monotonic()
             ends = {element: max(now + seconds, self._ends.get(element, 0.0)) for element in hold.elements}
             _mark()
+            self._handover.open()
             _nft(held.put({element: end - now for element, end in ends.items()}), f"hold {door.container}")
             self._held[door] = hold
             self._ends.update(ends)
 
     def release(self, door: Door) -> None:
         with self._lock:
-            hold = self._held.pop(door, None)
-            elements = {*held.hold(door, _ruleset()).elements, *(hold.elements if hold else ())}
-            kept = {element for other in self._held.values() for element in other.elements}
-            for element in elements - kept:
+            # Without ports it is all of a container: also what was held when it had other addresses.
+            mine = [d for d in self._held if d == door or (d.container == door.container and not door.ports)]
+            known = [self._held.pop(d) for d in mine]
+            if not known and not os.path.exists(paths.HELD):
+                return
+            let_go = [held.hold(door, _ruleset()), *known]
+            elements = {element for hold in let_go for element in hold.elements}
+            for other in self._held.values():
+                elements -= other.elements
+            _nft(held.drop(elements), f"release {door.container}", missing=True)
+            for element in elements:
                 self._ends.pop(element, None)
-            if hold is not None or os.path.exists(paths.HELD):
-                _nft(held.drop(elements - kept), f"release {door.container}", missing=True)
+        if known:
+            self._hand_over(let_go)
+
+    def _hand_over(self, let_go: Sequence[held.Hold]) -> None:
+        self._handover.settle()
+        with self._lock:
+            others = list(self._held.values())
+            packets = self._handover.take(lambda flow: any(hold.takes(flow, others) for hold in let_go))
+            self._handover.give(packets)
+            if not others:
+                self._handover.forget()
 
     def release_all(self) -> None:
         with self._lock:
+            known = list(self._held.values())
             self._held.clear()
             self._ends.clear()
             if os.path.exists(paths.HELD):
                 _nft(held.flush(), "release what is held", missing=True)
                 os.unlink(paths.HELD)
+        if known:
+            self._hand_over(known)
+        with self._lock:
+            if not self._held:
+                self._handover.close()
 
     def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> int:
         return connections.busy(container, ports)

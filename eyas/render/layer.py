@@ -118,14 +118,21 @@ TRIMMED = (
 )
 
 
+PROBED = (("probe4", ""), ("probe6", " nodad preferred_lft 0"))
+
+
 def base_entries(spec: Mapping[str, Any]) -> list[Entry]:
     """What every container gets: who it is, where it is, and how it stops."""
-    lines = ["link set host0 up", f"addr add {spec['address4']} dev host0"]
+    # No network on the wire, only the host: what containers say to each other passes its packet filter as well.
+    lines = ["link set host0 up", f"addr add {_bare(spec['address4'])}/32 dev host0"]
     if spec["address6"]:
-        lines.append(f"addr add {spec['address6']} dev host0 nodad")
-    lines.append(f"route add default via {spec['gateway4']} dev host0")
+        lines.append(f"addr add {_bare(spec['address6'])}/128 dev host0 nodad")
+    lines.append(f"route add default via {spec['gateway4']} dev host0 onlink")
     if spec["address6"] and spec["gateway6"]:
-        lines.append(f"route add default via {spec['gateway6']} dev host0")
+        lines.append(f"route add default via {spec['gateway6']} dev host0 onlink")
+    # By these the host reaches this generation also while another is the current one; nothing is sent from them.
+    more = spec.get("beside") or {}
+    lines += [f"addr add {more[key]} dev host0{end}" for key, end in PROBED if more.get(key)]
     stop = f"[Manager]\nDefaultTimeoutStopSec={spec['stop_timeout']}s\n"
     journal = "[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRuntimeMaxUse=16M\n"
     entries = [
@@ -147,6 +154,10 @@ def base_entries(spec: Mapping[str, Any]) -> list[Entry]:
     if "nspawn" in spec["grants"]:
         entries += unit_entries("eyas-nspawn.service", NSPAWN_MOUNT, enable=True)
     return entries
+
+
+def _bare(address: str) -> str:
+    return address.split("/", 1)[0]
 
 
 def unit_entries(name: str, content: str, *, enable: bool) -> list[Entry]:

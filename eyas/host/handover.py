@@ -1,0 +1,86 @@
+"""Attempts to connect that wait, and how they are handed back to the kernel when the wait is over.
+
+Best effort: whatever fails here means no more than that a client waits for its own next attempt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from eyas.core import held
+from eyas.host.nflog import SETTLE, Listener
+from eyas.host.packet import Flow, flow, whole
+from eyas.host.tun import Tun
+
+MOST = 16384  # attempts that are kept; a flood is not
+PIECE = 32  # packets at once, so that neither a neighbour's nor a listener's queue runs over
+PIECES = 40  # at most so many with a pause between
+PAUSE = 0.004  # seconds
+
+
+class Handover:
+    """Keeps the last packet of every attempt while it lives."""
+
+    def __init__(self) -> None:
+        self._listener: Listener | None = None
+        self._tun: Tun | None = None
+        self._kept: dict[Flow, bytes] = {}
+
+    def open(self) -> None:
+        """Begin to listen; nothing happens when it does already."""
+        if self._listener is None:
+            try:
+                self._listener = Listener(held.GROUP)
+                self._tun = Tun(held.LINK)
+            except OSError:
+                self.close()
+
+    def take(self, wanted: Callable[[Flow], bool]) -> list[bytes]:
+        """The packets of the attempts that are wanted; they are not kept any more."""
+        if self._listener is not None:
+            for packet in self._listener.packets():
+                key = flow(packet)
+                if key is not None and (key in self._kept or len(self._kept) < MOST):
+                    self._kept[key] = packet
+        return [self._kept.pop(key) for key in [*self._kept] if wanted(key)]
+
+    def settle(self) -> None:
+        """Wait until all has come that was told until now."""
+        if self._listener is not None:
+            time.sleep(SETTLE)
+
+    def give(self, packets: list[bytes]) -> int:
+        """Hand packets over; how many the kernel took."""
+        given = 0
+        for index, piece in enumerate(pieces(packets)):
+            if index:
+                time.sleep(PAUSE)
+            for packet in piece:
+                try:
+                    if self._tun is not None:
+                        self._tun.write(whole(packet))
+                        given += 1
+                except OSError:
+                    continue
+        return given
+
+    def forget(self) -> None:
+        """What is kept now is nobody's any more."""
+        self._kept.clear()
+
+    def close(self) -> None:
+        for part in (self._listener, self._tun):
+            if part is not None:
+                part.close()
+        self._listener = self._tun = None
+        self._kept.clear()
+
+
+def pieces(packets: list[bytes]) -> Iterator[list[bytes]]:
+    """The first alone: its answer shows where the container is, and the others need not queue for that."""
+    if packets:
+        yield packets[:1]
+    size = max(PIECE, -(-len(packets) // PIECES))
+    for at in range(1, len(packets), size):
+        yield packets[at : at + size]
