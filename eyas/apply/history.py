@@ -36,6 +36,9 @@ class Past:
     recovered: bool
     note: str = ""  # what kind of run, where it was no plain apply: "rollback to ..."
     waits: tuple[Json, ...] = ()  # as `eyas.core.waits.Wait.to_json`
+    log: tuple[str, ...] = ()  # the last lines of what was not well, and whose they are
+    whose: str = ""
+    now: tuple[str, ...] = ()  # where the host was after the way back
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -52,6 +55,9 @@ class Past:
             "recovered": self.recovered,
             "note": self.note,
             "waits": list(self.waits),
+            "log": list(self.log),
+            "whose": self.whose,
+            "now": list(self.now),
         }
 
 
@@ -98,7 +104,14 @@ def _past(journal: Journal, open_: bool) -> Past:
         recovered=bool(ended.get("recovered")),
         note=str(journal.begin.get("note", "")),
         waits=tuple(waits) if isinstance(waits, list) else (),
+        log=_lines(ended.get("log")),
+        whose=str(ended.get("whose", "")),
+        now=_lines(ended.get("now")),
     )
+
+
+def _lines(value: Json) -> tuple[str, ...]:
+    return tuple(str(line) for line in value) if isinstance(value, list) else ()
 
 
 def desired_of(runs: Runs, run: str) -> dict[str, Resource]:

@@ -45,6 +45,9 @@ class Outcome:
     changes: int = 0
     restarts: tuple[str, ...] = ()
     waits: tuple[Wait, ...] = ()  # how long people waited, container by container
+    log: tuple[str, ...] = ()  # the last lines of what was not well
+    whose: str = ""  # whose lines they are: "app.service in web"
+    now: tuple[str, ...] = ()  # where the host is after the way back, in words
 
     @property
     def exit_code(self) -> int:
@@ -77,6 +80,9 @@ class Outcome:
             "changes": self.changes,
             "restarts": list(self.restarts),
             "waits": [wait.to_json() for wait in self.waits],
+            "log": list(self.log),
+            "whose": self.whose,
+            "now": list(self.now),
         }
 
     @classmethod
@@ -100,6 +106,9 @@ class Outcome:
             changes=_number(data, "changes"),
             restarts=_names(data, "restarts"),
             waits=tuple(Wait.from_json(item) for item in _rows(data, "waits")),
+            log=_names(data, "log"),
+            whose=_text(data, "whose"),
+            now=_names(data, "now"),
         )
 
 

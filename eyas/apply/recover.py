@@ -14,7 +14,7 @@ import time
 from eyas.apply.fault import Fault
 from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome, Result
-from eyas.apply.run import stuck_hint, sweep
+from eyas.apply.run import let_go, stuck_hint, sweep
 from eyas.apply.undo import explain, walk_back
 from eyas.core import paths
 from eyas.core.errors import Stuck
@@ -111,6 +111,8 @@ def _recover(
         result = "stuck" if hands else "undone"
         if boot:
             warnings += _tell_systemd(system, plan)
+        else:
+            let_go(system, plan)
         journal.write(result)
         journal.sync()
     return Outcome(

@@ -22,11 +22,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from eyas.apply.fault import Fault
 from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome, Result
+from eyas.apply.report import where_now
 from eyas.apply.undo import explain, name, told, walk_back
 from eyas.apply.waits import measured, note
 from eyas.core.errors import EyasError
@@ -165,7 +167,7 @@ def apply(
     try:
         fault = fault or Fault()
         run = Run(journal, plan, system, listener, stop, fault, threads)
-        outcome = _kept(run, before) if run.forward() else _back(run)
+        outcome = _kept(run, before) if run.forward() else _back(run, before)
         outcome = _timed(outcome, began)
         runs.close(journal, outcome.to_json())
     finally:
@@ -216,7 +218,7 @@ def _broken(disturbed: Sequence[str]) -> str:
     return f"the plan was done, but restarted what it promised to leave alone: {', '.join(disturbed)}"
 
 
-def _back(run: Run) -> Outcome:
+def _back(run: Run, before: dict[str, str]) -> Outcome:
     """A step failed or somebody interrupted: everything that was begun is undone."""
     run.journal.use_reserve()
     step, problem = run.failed or (None, None)
@@ -227,6 +229,7 @@ def _back(run: Run) -> Outcome:
         run.listener(Event("apply", step.id, text, level="warning"))
     touched = bool(run.journal.saved())
     hands = walk_back(run.journal, run.plan, run.system, run.listener, fault=run.fault)
+    let_go(run.system, run.plan)
     run.journal.write("stuck" if hands else "undone")
     run.journal.sync()
     result: Result = "stuck" if hands else "undone" if touched else "failed"
@@ -238,7 +241,18 @@ def _back(run: Run) -> Outcome:
         step=name(step) if step is not None else "",
         interrupted=run.interrupted,
         hands=tuple(hands),
+        problem=problem,
+        now=where_now(before, run.system) if touched else (),
     )
+
+
+def let_go(system: System, plan: Plan) -> None:
+    """After the way back no connection waits for anybody, whatever could not be undone. An error is none: the kernel
+    lets go by itself."""
+    if not any(step.verb == "hold" or step.phase is Phase.live for step in plan.steps):
+        return
+    with suppress(EyasError):
+        system.traffic.release_all()
 
 
 def stuck_hint(journal: Journal) -> str:
@@ -261,6 +275,8 @@ def _outcome(
     hands: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
     waits: tuple[Wait, ...] = (),
+    problem: BaseException | None = None,
+    now: tuple[str, ...] = (),
 ) -> Outcome:
     plan = run.plan
     return Outcome(
@@ -280,6 +296,9 @@ def _outcome(
         changes=len(plan.changes),
         restarts=tuple(sorted(set(plan.restarts()))),
         waits=waits,
+        log=tuple(getattr(problem, "log", ())),
+        whose=str(getattr(problem, "whose", "")),
+        now=now,
     )
 
 
@@ -357,7 +376,7 @@ def invocation(resource: Resource) -> str:
 def prove(plan: Plan, before: dict[str, str], after: dict[str, str]) -> tuple[list[str], list[str]]:
     """(disturbed, proved): of all containers that ran before, those that were to go on running and do not have the
     same invocation, and those that do. To go on means: the plan does not restart, stop or remove it."""
-    moved = set(plan.restarts())
+    moved = {*plan.restarts(), *plan.replaced()}
     for change in plan.changes:
         if change.kind == "container" and (
             change.action in (Action.create, Action.start, Action.delete) or change.impact >= Impact.restart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eyas.apply.outcome import Outcome
 from eyas.cli.view.outcome import history_text, outcome_error, outcome_text, run_text
-from eyas.core.words import Action, Change, Impact, Json, Plan, Reason
+from eyas.core.words import Action, Change, FieldChange, Impact, Json, Plan, Reason
 
 PLAN = Plan(
     "h",
@@ -38,6 +38,27 @@ def test_an_undone_run_says_what_failed() -> None:
     outcome = Outcome("r1", "undone", error="cannot do container.start container:web: no", hint="see its log")
     assert outcome_text(outcome.to_json(), PLAN) == "h: undone: the host is as it was before."
     assert outcome_error(outcome.to_json()) == ("cannot do container.start container:web: no", "see its log")
+
+
+def test_an_undone_run_tells_what_was_tried_what_was_said_and_where_we_are_now() -> None:
+    field = FieldChange("tree", None, None, Impact.restart, "package hello added")
+    change = Change("container:web", "container", "web", Action.update, Impact.restart, Reason.differs,
+                    "fleet.py:7", (field,))  # fmt: skip
+    outcome = Outcome(
+        "r1", "undone", step="container.ready container:web", error="cannot bring up web: app.service failed",
+        log=("app[7]: no database",), whose="app.service in web", now=("web runs with its old root since 12:00:01",),
+    )  # fmt: skip
+    assert outcome_text(outcome.to_json(), Plan("h", (change,), ())).splitlines() == [
+        "h: undone: the host is as it was before.",
+        "tried: web: package hello added (fleet.py:7)",
+        "the last lines of app.service in web:",
+        "  | app[7]: no database",
+        "now: web runs with its old root since 12:00:01",
+    ]
+    text = run_text(outcome.to_json())
+    assert "no database" in text
+    assert "since 12:00:01" in text
+    assert Outcome.from_json(outcome.to_json()) == outcome
 
 
 def test_a_stuck_run_names_what_a_person_has_to_do() -> None:

@@ -36,6 +36,7 @@ def outcome_text(outcome: Mapping[str, Json], plan: Plan, paint: Paint | None = 
     else:
         style = paint.bad if result == "stuck" else paint.warn
         lines.append(style(f"{plan.host}: {ENDED.get(result, result)}."))
+        lines += tried_lines(outcome, plan) + report_lines(outcome, paint)
     lines += [paint.warn(f"warning: {text}") for text in _names(outcome, "warnings")]
     if result == "kept":
         lines += _left(outcome)
@@ -54,6 +55,28 @@ def outcome_error(outcome: Mapping[str, Json]) -> tuple[str, str]:
     said = str(outcome.get("error") or ("interrupted" if outcome.get("interrupted") else "the run failed"))
     message = said if said.startswith("cannot ") else f"cannot apply: {said}"
     return message + hands, hint
+
+
+def tried_lines(run: Mapping[str, Json], plan: Plan) -> list[str]:
+    """What a run failed at, in terms of the definitions: whose change, what changed, and where it is asked for."""
+    id_ = str(run.get("step") or "").partition(" ")[2]
+    found = [change for change in plan.changes if change.id == id_]
+    lines = []
+    for change in found:
+        what = ", ".join(dict.fromkeys(f.note or f.field for f in change.fields if f.note or f.field))
+        where = f" ({change.origin})" if change.origin else ""
+        lines.append(f"tried: {change.owner}: {what or change.action.value}{where}")
+    return lines
+
+
+def report_lines(run: Mapping[str, Json], paint: Paint) -> list[str]:
+    """What was not well in its own words, and where the host is since. What was seen is the error itself."""
+    lines = []
+    log = _names(run, "log")
+    if log:
+        lines.append(f"the last lines of {run.get('whose') or 'its log'}:")
+        lines += [paint.dim(f"  | {line}") for line in log]
+    return lines + [f"now: {text}" for text in _names(run, "now")]
 
 
 def _proof(outcome: Mapping[str, Json], plan: Plan, paint: Paint) -> list[str]:
@@ -133,6 +156,8 @@ def run_text(run: Mapping[str, Json]) -> str:
         *([("note", str(run["note"]))] if run.get("note") else []),
         *(("waited", line) for line in waits_lines(run)),
         *([("error", str(run["error"]))] if run.get("error") else []),
+        *(("log", line) for line in ([f"of {run['whose']}:"] if run.get("whose") else []) + _names(run, "log")),
+        *(("now", line) for line in _names(run, "now")),
     ]
     return "\n".join(f"{name:<10} {value}" for name, value in rows)
 
