@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from eyas.core import paths
 from eyas.core.errors import Failed
+from eyas.kind import slots
 from tests.world_files import Fuse, Killed, Node, WorldFiles, new_id
 from tests.world_parts import (
     WorldAccounts,
@@ -80,7 +81,7 @@ class World:
             files.parents(f"{bind['source']}/x")
             files.nodes.setdefault(bind["source"], Node("dir"))
         for other, unit in self._addresses().items():
-            if other == fields["address4"] and unit != name:
+            if other == slots.own(fields, "address4") and unit != name:
                 raise Failed(f"cannot start {name}: {unit} has the address {other}")
         if fields["bridge"] not in self.network.links:
             raise Failed(f"cannot start {name}: no bridge {fields['bridge']}")
@@ -95,7 +96,7 @@ class World:
         found = {}
         for name in self.roots:
             data = json.loads(self.files.read(paths.print_of(name)) or b"{}")
-            found[data.get("spec", {}).get("address4", "")] = name
+            found[str(slots.own(data.get("spec", {}), "address4") or "")] = name
         return found
 
     def root_down(self, name: str) -> None:
@@ -123,7 +124,9 @@ class World:
         found = {}
         for name, run in self.units.running.items():
             if match := CONTAINER.match(name):
-                found[match[1]] = run.invocation
+                container = slots.split(match[1])[0]
+                assert container not in found, f"two generations of {container} run"
+                found[container] = run.invocation
         return found
 
     def survive(self) -> None:

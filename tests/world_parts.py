@@ -26,6 +26,8 @@ class WorldFirewall:
         self.fuse.act()
         if "syntax error" in text:
             raise Failed("cannot load the rules: syntax error")
+        for name in set(re.findall(r"\$(\w[\w-]*)", text)) - set(re.findall(r"^define (\S+) =", text, re.MULTILINE)):
+            raise Failed(f"cannot load the rules: unknown identifier {name}")
         self.text = text
 
     def digest(self) -> str:
@@ -166,9 +168,7 @@ class WorldContainers:
         root.update({entry.path: entry for entry in put})
         root.update(dict.fromkeys(drop))
 
-    def bind(
-        self, container: str, uid_base: int, source: str, target: str, readonly: bool, instead: str = ""
-    ) -> None:
+    def bind(self, container: str, uid_base: int, source: str, target: str, readonly: bool, instead: str = "") -> None:
         self.world.fuse.act()
         if container not in self.world.roots:
             raise Failed(f"cannot bind into {container}: it does not run")

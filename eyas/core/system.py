@@ -235,6 +235,15 @@ class Containers(Protocol):
         so nothing can be written elsewhere. Binds and tmpfs of the container are not seen.
         """
 
+    def bind(self, container: str, uid_base: int, source: str, target: str, readonly: bool, instead: str = "") -> None:
+        """Show a path of the host in a running container, as its next start will; at once in the place of ``instead``
+        when that is what is shown there. What it is mounted on is made when it is missing. Nothing happens when it is
+        there already."""
+
+    def unbind(self, container: str, uid_base: int, source: str, target: str) -> None:
+        """Take such a bind out of a running container, with all that is mounted on it; what was made for it goes when
+        it is empty. Files that somebody has open stay open. Nothing happens when it is not there."""
+
     def find(self, commit: str, path: str) -> Entry | None:
         """What the package tree of a commit has at a path, None when it has nothing there."""
 

@@ -36,6 +36,16 @@ class RealContainers:
                 f"eyas shell {container} shows what is there; a restart gives it a fresh root",
             ) from None
 
+    def bind(self, container: str, uid_base: int, source: str, target: str, readonly: bool, instead: str = "") -> None:
+        from eyas.host.mounts import bind
+
+        bind(container, uid_base, source, target, readonly, instead)
+
+    def unbind(self, container: str, uid_base: int, source: str, target: str) -> None:
+        from eyas.host.mounts import unbind
+
+        unbind(container, uid_base, source, target)
+
     def find(self, commit: str, path: str) -> Entry | None:
         try:
             with Inside(paths.tree(commit)) as inside:

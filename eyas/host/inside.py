@@ -84,6 +84,33 @@ class Inside:
             if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
                 raise
 
+    def renew(self, path: str) -> bool:
+        """Put a new file or directory, as the old one, in its place; False for a directory that is not empty."""
+        with self._folder(path, make=False) as (folder, name):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
+                new = name[:200] + NEW
+                owner = found.st_uid - self._base, found.st_gid - self._base
+                self._directory(folder, new, Entry(path, "dir", stat.S_IMODE(found.st_mode), *owner))
+                try:
+                    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+                except OSError as error:
+                    os.rmdir(new, dir_fd=folder)
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise
+                    return False
+                return True
+        entry = self.get(path)
+        if entry is None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        self.put(entry)
+        return True
+
+    def open(self, path: str) -> int:
+        """A descriptor of what stands at a path, not opened for anything (O_PATH); a last link is not followed."""
+        with self._folder(path, make=False) as (folder, name):
+            return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+
     def _directory(self, folder: int, name: str, entry: Entry) -> None:
         try:
             os.mkdir(name, 0o700, dir_fd=folder)

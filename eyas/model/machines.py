@@ -158,7 +158,7 @@ class Container(Thing):
     ipv6: Annotated[Address6 | Literal[False] | None, BeforeValidator(_ipv6), Impact.restart] = Field(
         None, description="IPv6 address; None is one made of the bridge's network and the IPv4 address; False is none"
     )
-    binds: Annotated[Many[Made[Bind]], Impact.restart] = Field((), description="host paths shown in it")
+    binds: Annotated[Many[Made[Bind]], Impact.live] = Field((), description="host paths shown in it")
     limits: Annotated[Made[Limits], BeforeValidator(_limits), Impact.live] = Field(
         default_factory=Limits, description="what it can use at most"
     )

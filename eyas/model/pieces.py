@@ -48,16 +48,16 @@ class Bind(Thing):
 
     positional: ClassVar[tuple[str, ...]] = ("source", "target")
 
-    source: Annotated[AbsolutePath, Impact.restart] = Field(
-        description="path on the host; created when it is not there"
+    source: Annotated[AbsolutePath, Impact.live] = Field(
+        description="path on the host; created when it is not there. Another one for persistent data is a restart"
     )
-    target: Annotated[AbsolutePath, Impact.restart] = Field(
+    target: Annotated[AbsolutePath, Impact.live] = Field(
         "", description="path in the container; the same as the source when not given", validate_default=False
     )
     persistent: Annotated[bool, Impact.none] = Field(
         False, description="it is the container's own data: never removed, listed when left behind"
     )
-    readonly: Annotated[bool, Impact.restart] = Field(False, description="the container cannot write to it")
+    readonly: Annotated[bool, Impact.live] = Field(False, description="the container cannot write to it")
     owner: Annotated[Owner, Impact.none] = Field("root", description="owner that it is created with")
     group: Annotated[Owner, Impact.none] = Field("root", description="group that it is created with")
     mode: Annotated[Mode, Impact.none] = Field(0o755, description="mode that it is created with")
@@ -241,7 +241,7 @@ class System(Thing):
     tmpfiles: Annotated[Many[str], Impact.live] = Field((), description="lines of tmpfiles.d(5)")
     enable: Annotated[Many[UnitName], Impact.live] = Field((), description="units of packages that start at boot")
     mask: Annotated[Many[UnitName], Impact.live] = Field((), description="units that must never start")
-    binds: Annotated[Many[Made[Bind]], Impact.restart] = Field((), description="host paths shown in the container")
+    binds: Annotated[Many[Made[Bind]], Impact.live] = Field((), description="host paths shown in the container")
     probes: Annotated[Many[Made[Probe]], Impact.live] = Field((), description="how we know that it works")
     grants: Annotated[Many[Grant], Impact.restart] = Field((), description="what it needs beyond the default")
     sites: Annotated[Many[Made[Site]], Impact.reload] = Field((), description="names that it serves for others")

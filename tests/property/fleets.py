@@ -61,7 +61,8 @@ def units(draw: st.DrawFn, name: str) -> dict[str, Unit]:
 
 
 @st.composite
-def containers(draw: st.DrawFn, name: str, before: Sequence[str]) -> Container:
+def containers(draw: st.DrawFn, name: str, made: Sequence[Container]) -> Container:
+    before = [other.name for other in made]
     number = 10 + NAMES.index(name)
     files = {path: draw(some("one", "two")) for path in draw(st.sets(some("/etc/x.conf", "/etc/y/z.conf")))}
     if draw(st.booleans()):
@@ -70,6 +71,8 @@ def containers(draw: st.DrawFn, name: str, before: Sequence[str]) -> Container:
     more = [Bind(draw(some("/srv/x", "/srv/y")), "/shown", readonly=draw(st.booleans()))] if draw(st.booleans()) else []
     edge = draw(some("after", "needs", "restart_with"))
     others = draw(st.sets(some(*before))) if before else set()
+    if any(other.stateless for other in made if other.name in others):
+        edge = "after"
     return Container(
         name,
         f"10.0.5.{draw(some(number, number + 20))}",
@@ -79,11 +82,12 @@ def containers(draw: st.DrawFn, name: str, before: Sequence[str]) -> Container:
         users=[User("ann", 1001)] if draw(st.booleans()) else [],
         limits=Limits(memory=draw(some(None, "1G", "2G"))),
         root=Root(size=draw(some("1G", "2G"))),
-        binds=[*([Bind(data, persistent=True)] if data else []), *more],
+        binds=[*([Bind(data, persistent=True, shared=data == "/data/shared")] if data else []), *more],
         forwards=[Forward(8000 + number)] if draw(st.booleans()) else [],
         stop_timeout=draw(some(10, 20)),
         hold=draw(some(30, 30, 0)),
         settle=0,
+        stateless=draw(st.booleans()) and data in (None, "/data/shared"),
         autostart=draw(some(True, True, True, False)),
         after=sorted(others) if edge == "after" else (),
         needs=sorted(others) if edge == "needs" else (),
@@ -94,11 +98,14 @@ def containers(draw: st.DrawFn, name: str, before: Sequence[str]) -> Container:
 @st.composite
 def hosts(draw: st.DrawFn) -> Host:
     chosen = sorted(draw(st.sets(some(*NAMES), max_size=3))) if NAMES else []
+    made: list[Container] = []
+    for name in chosen:
+        made.append(draw(containers(name, made)))
     return Host(
         "h",
         Uplink("eth0", "203.0.113.2/24"),
         Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
-        [draw(containers(name, chosen[:index])) for index, name in enumerate(chosen)],
+        made,
         sysctls={"vm.swappiness": draw(some(10, 20))} if draw(st.booleans()) else {},
         packages=sorted(draw(st.sets(some("curl", "less")))),
         files={"/etc/motd": draw(some("hello", "bye"))} if draw(st.booleans()) else {},

@@ -36,7 +36,7 @@ def said(want: dict[str, Any], have: dict[str, Any]) -> list[tuple[str, str]]:
         ({"after": ["db"]}, {}, "after: db added", "live"),
         ({"stop_timeout": 20}, {}, "stop timeout 10 s -> 20 s", "live"),
         ({"probes": [{"type": "tcp", "port": 80}]}, {}, "probe tcp 80 added", "live"),
-        ({"binds": [{"source": "/a", "target": "/b"}]}, {}, "bind /b added", "restart"),
+        ({"binds": [{"source": "/a", "target": "/b"}]}, {}, "bind /b added", "live"),
         ({"autostart": False}, {}, "start at boot off", "live"),
         ({"image": "other"}, {"image": "base"}, "image renamed", "none"),
         (
@@ -62,6 +62,40 @@ def test_equal_specs_have_no_differences() -> None:
 def test_owner_and_mode_of_a_bind_restart_nothing() -> None:
     bind = {"source": "/a", "target": "/b", "readonly": False, "mode": 0o755}
     assert said({"binds": [{**bind, "mode": 0o700}]}, {"binds": [bind]}) == [("bind /b changed", "none")]
+
+
+def bind(target: str, source: str = "/a", **more: Any) -> dict[str, Any]:
+    return {"source": source, "target": target, "readonly": False, "persistent": False, **more}
+
+
+@pytest.mark.parametrize(
+    ("want", "have", "notes"),
+    [
+        ([], [bind("/b")], [("bind /b removed", "live")]),
+        ([bind("/b", readonly=True)], [bind("/b")], [("bind /b changed", "live")]),
+        ([bind("/b", "/c")], [bind("/b")], [("bind /b changed", "live")]),
+        ([bind("/b"), bind("/bc")], [bind("/b")], [("bind /bc added", "live")]),
+        (
+            [bind("/b", "/c", persistent=True)],
+            [bind("/b", persistent=True)],
+            [("bind /b changed (other data for services that have the old data open)", "restart")],
+        ),
+        ([bind("/b"), bind("/b/c")], [bind("/b")], [("bind /b/c added (/b is bound above it)", "restart")]),
+        ([bind("/b/c")], [bind("/b"), bind("/b/c")], [("bind /b removed (/b/c is bound below it)", "restart")]),
+        ([bind("/run/x")], [], [("bind /run/x added (/run is mounted at the start)", "restart")]),
+        ([bind("/var/log")], [], [("bind /var/log added (/var/log/journal is mounted at the start)", "restart")]),
+        ([bind("/devices")], [], [("bind /devices added", "live")]),
+    ],
+)
+def test_most_binds_come_and_go_while_it_runs(want: list[Any], have: list[Any], notes: list[tuple[str, str]]) -> None:
+    assert said({"binds": want}, {"binds": have}) == notes
+
+
+def test_what_a_grant_is_made_of_stays_while_it_runs() -> None:
+    changed = {"binds": [bind("/var/lib/docker")], "grants": ["docker"]}
+    assert said({**changed, "binds": []}, changed) == [
+        ("bind /var/lib/docker removed (the grant docker uses it)", "restart")
+    ]
 
 
 def row(digest: str, **more: Any) -> dict[str, Any]:

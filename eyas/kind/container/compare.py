@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 from eyas.core.words import FieldChange, Fields, Impact, Json
 from eyas.kind.common import table
+from eyas.kind.container import binds
 from eyas.kind.container.text import tables, words
 
 # Fields whose change needs a new start: what systemd-nspawn was told, and what the root was made from.
 RESTART = (
     "tree", "root_size", "root_backing", "uid_base", "machine_id", "bridge",
-    "address4", "gateway4", "address6", "gateway6", "grants", "binds",
+    "address4", "gateway4", "address6", "gateway6", "grants", "stateless", "beside",
 )  # fmt: skip
 # Fields that systemd and our scripts read anew by themselves.
 LIVE = (
@@ -25,8 +26,11 @@ LIVE = (
     "after",
     "needs",
     "restart_with",
+    "twice",
     "probes",
+    "noise",
     "autostart",
+    "binds",  # some of them need a restart: see `eyas.kind.container.binds`
 )
 # What is only shown; ``layer`` is said by its files.
 SHOWN = ("image", "packages")
@@ -52,7 +56,9 @@ def compare_specs(want: Fields, have: Fields) -> list[FieldChange]:
     found: list[FieldChange] = []
     for field in sorted({*want, *have} - {"state", "files", "layer", "name", *SHOWN, *DRIFTS}):
         old, new = have.get(field), want.get(field)
-        if not _same(old, new):
+        if field == "binds":
+            found += binds.compare(want, have)
+        elif not _same(old, new):
             impact = Impact.live if field in LIVE else Impact.restart
             found += _SAID.get(field, _plain)(field, old, new, impact)
     found = [_with_packages(change, want, have) if change.field == "tree" else change for change in found]
@@ -119,22 +125,6 @@ def _limits(_field: str, old: Json, new: Json, impact: Impact) -> list[FieldChan
     ]
 
 
-def _binds(_field: str, old: Json, new: Json, impact: Impact) -> list[FieldChange]:
-    before = {str(bind.get("target") or bind["source"]): bind for bind in tables(old)}
-    after = {str(bind.get("target") or bind["source"]): bind for bind in tables(new)}
-    found = []
-    for target in sorted({*before, *after}):
-        was, now = before.get(target), after.get(target)
-        if was == now:
-            continue
-        verb = "added" if was is None else "removed" if now is None else "changed"
-        # Owner and mode are given when a directory is made; a container that runs shows it already.
-        shown = ("source", "target", "readonly")
-        same = was is not None and now is not None and all(was.get(key) == now.get(key) for key in shown)
-        found.append(FieldChange(f"binds.{target}", was, now, Impact.none if same else impact, f"bind {target} {verb}"))
-    return found
-
-
 def probe_title(probe: Mapping[str, Json]) -> str:
     """A probe as our probe script names it."""
     kind = str(probe.get("type"))
@@ -161,12 +151,29 @@ def _autostart(field: str, old: Json, new: Json, impact: Impact) -> list[FieldCh
     return [FieldChange(field, old, new, impact, f"start at boot {'on' if new else 'off'}")]
 
 
+def _stateless(field: str, old: Json, new: Json, impact: Impact) -> list[FieldChange]:
+    said = "from now on it can run twice" if new else "from now on it runs once only"
+    return [FieldChange(field, old, new, impact, f"stateless: {said}")]
+
+
+def _beside(field: str, old: Json, new: Json, impact: Impact) -> list[FieldChange]:
+    if not (old and new):
+        return []  # said by ``stateless``
+    return [FieldChange(field, old, new, impact, "addresses of its generations changed")]
+
+
+def _twice(field: str, old: Json, new: Json, impact: Impact) -> list[FieldChange]:
+    return [FieldChange(field, old, new, impact, "order of its start follows what is stateless now")]
+
+
 _SAID: dict[str, Callable[[str, Json, Json, Impact], list[FieldChange]]] = {
     "limits": _limits,
-    "binds": _binds,
     "probes": _probes,
     "tree": _tree,
     "autostart": _autostart,
+    "stateless": _stateless,
+    "beside": _beside,
+    "twice": _twice,
 }
 
 

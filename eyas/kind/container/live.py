@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from eyas.core import paths
@@ -15,6 +16,7 @@ from eyas.core.errors import Failed
 from eyas.core.system import Entry, System
 from eyas.core.words import Fields, Impact, Json, Step
 from eyas.kind.common import Deed, integer, table
+from eyas.kind.container import binds
 from eyas.kind.container.compare import compare_files, notices, unit_of, wanted_unit
 from eyas.kind.container.disk import name_of
 from eyas.kind.container.health import ill, state_of, unhealthy
@@ -114,6 +116,7 @@ def perform(system: System, name: str, old: Fields, new: Fields) -> None:
         system.units.stop(sorted(edit.stop), machine=name)
     if edit.put or edit.drop:
         system.containers.edit(name, id_base(new), edit.put, edit.drop)
+    binds.move(system, name, old, new)  # before units begin anew that may need one
     if edit.manager:
         system.units.daemon_reload(machine=name)
     noticing = sorted(edit.restart | edit.start)
@@ -166,7 +169,8 @@ def write_print(system: System, name: str, spec: Fields) -> None:
 
 
 def _look(system: System, step: Step, _folder: str) -> Json:
-    return {"invocation": state_of(system, name_of(step)).invocation}
+    made = binds.missing(system, table(step.args["old"]), table(step.args["new"]))
+    return {"invocation": state_of(system, name_of(step)).invocation, "made": [*made]}
 
 
 def _live(system: System, step: Step, saved: Json) -> None:
@@ -180,11 +184,13 @@ def _live(system: System, step: Step, saved: Json) -> None:
 
 def _unlive(system: System, step: Step, saved: Json, boot: bool) -> None:
     name = name_of(step)
-    if boot or not _same_start(system, name, saved):
-        return
-    old, new = table(step.args["old"]), table(step.args["new"])
-    perform(system, name, new, old)
-    write_print(system, name, old)
+    if not boot and _same_start(system, name, saved):
+        old, new = table(step.args["old"]), table(step.args["new"])
+        perform(system, name, new, old)
+        write_print(system, name, old)
+    for path in words(table(saved).get("made")):
+        with suppress(Failed):  # somebody has put something into it
+            system.files.remove(path)
 
 
 def _same_start(system: System, name: str, saved: Json) -> bool:

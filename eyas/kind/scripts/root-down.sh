@@ -21,6 +21,6 @@ if [ -e "/run/systemd/machines/$name" ]; then
     busctl --timeout=10 call org.freedesktop.machine1 /org/freedesktop/machine1 org.freedesktop.machine1.Manager \
         UnregisterMachine s "$name" >/dev/null 2>&1
 fi
-rm -f "$run/prints/$name.json" "$run/prints/$name.unit" "$run/probes/$name" "/var/lib/eyas/scratch/$name.img"
+rm -f "$run/prints/$name.json" "$run/prints/$name.unit" "$run/prints/$name.made" "$run/probes/$name" "/var/lib/eyas/scratch/$name.img"
 rmdir "$run/roots/$name" "$run/layer/$name" 2>/dev/null
 exit 0
