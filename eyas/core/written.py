@@ -175,7 +175,7 @@ def place_of(item: Written, writers: Writers) -> str:
     """The folder that a bind would keep an item by; '' when that is no matter of a folder of data."""
     if item.what not in ("new", "replaced"):
         return ""
-    folder = item.folder if item.type == "dir" else item.folder.rpartition("/")[0]
+    folder = item.folder if item.type == "dir" or item.folder != item.path else item.path.rpartition("/")[0]
     for path in writers.directories:
         if _below(folder, path):
             return path

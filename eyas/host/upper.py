@@ -237,7 +237,7 @@ def _sum(fd: int, sum_: Sum, *, blocks: bool = False) -> None:
                     _sum(inner, sum_, blocks=blocks)
             continue
         sum_.add(seen)
-        if blocks:
+        if blocks and stat.S_ISREG(seen.st_mode):
             sum_.size += -seen.st_size % 4096
 
 
