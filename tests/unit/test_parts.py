@@ -98,7 +98,8 @@ class TestUnits:
     def test_scripts_are_valid_shell(self) -> None:
         for script in (files("eyas.parts") / "scripts").iterdir():
             if script.name.endswith(".sh"):
-                subprocess.run(["sh", "-n", str(script)], check=True)
+                shell = script.read_text().split("\n", 1)[0].removeprefix("#!")
+                subprocess.run([shell, "-n", str(script)], check=True)
                 assert "set -eu\n" in script.read_text()
 
     @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
@@ -167,7 +168,7 @@ class TestFront:
 
     def test_a_site_says_all_that_was_asked_for(self) -> None:
         site = self.SITE.with_(timeout="1h", buffering=False, https=True, access_log=False, extra="add_header X y;")
-        conf = site_conf(site, [8448], True)
+        conf = site_conf(site, True)
         for line in (
             "server_name wiki.example.org w.example.org;",
             "client_max_body_size 52428800;",
@@ -176,17 +177,31 @@ class TestFront:
             "proxy_buffering off;",
             "access_log off;",
             "add_header X y;",
-            "listen [::]:8448 ssl;",
-            "listen 443 quic;",
+            "include listen/https;",
+            "Alt-Svc",
         ):
             assert line in conf, line
-        assert "quic" not in site_conf(site, [], False)
+        assert "Alt-Svc" not in site_conf(site, False)
+
+    def test_what_servers_listen_on_stands_in_files_of_its_own(self) -> None:
+        part = front(self.SITE, ports=[8448])
+        confs = "".join(text(part, p) for p in part.files if p.startswith("/etc/nginx/conf.d"))
+        assert "listen " not in confs, "an address here would be the same in all generations"
+        https = text(part, "/etc/nginx/listen/https")
+        for line in ("listen [::]:8448 ssl;", "listen 8448 ssl;", "listen 443 quic;", "listen [::]:443 quic;"):
+            assert line in https, line
+        assert "quic" not in text(front(self.SITE, http3=False), "/etc/nginx/listen/https")
 
     def test_one_socket_is_set_up_by_the_default_server(self) -> None:
         part = front(self.SITE)
-        total = "".join(text(part, p) for p in part.files if p.startswith("/etc/nginx/conf.d"))
+        total = "".join(text(part, p) for p in part.files if p.startswith("/etc/nginx/listen/"))
         assert total.count("reuseport") == 2  # one for each family
         assert total.count("443 ssl default_server") == 2
+
+    def test_how_long_connections_may_stay_is_said_once(self) -> None:
+        part = front(self.SITE, linger="10m")
+        assert "worker_shutdown_timeout 600s;" in text(part, "/etc/nginx/nginx.conf")
+        assert "GRACE=600\n" in part.units["nginx-retire.service"].content
 
     def test_the_certificate_covers_names_and_aliases_once(self) -> None:
         part = front(self.SITE, Site("b.example.org", to=MESH.port(80), aliases=["w.example.org"]))

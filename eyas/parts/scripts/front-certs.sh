@@ -4,6 +4,7 @@
 # usage: front-certs DIRECTORY NAMES-FILE [--reload]
 #   DIRECTORY/ca/{ca.crt,ca.key}                     the authority; made when missing, used as it is when there
 #   DIRECTORY/front/current/{fullchain.pem,key.pem}  what nginx serves
+#   DIRECTORY/front/quic.key                         by which clients of HTTP/3 are told that their connection is gone
 set -eu
 umask 077
 dir=$1
@@ -22,6 +23,11 @@ if [ ! -s "$ca/ca.crt" ] || [ ! -s "$ca/ca.key" ]; then
     mv "$ca/ca.crt.new" "$ca/ca.crt"
 fi
 chmod 0644 "$ca/ca.crt"
+
+if [ ! -s "$front/quic.key" ]; then
+    openssl rand -out "$front/quic.key.new" 64
+    mv "$front/quic.key.new" "$front/quic.key"
+fi
 
 wanted=$(cat "$names" "$ca/ca.crt" | sha256sum | cut -d ' ' -f 1)
 if [ "$(cat "$current/made-for" 2>/dev/null)" = "$wanted" ] &&

@@ -1,0 +1,220 @@
+#!/bin/bash
+# nginx in generations: a reload starts a second nginx beside the first, then new connections go to it, and what was
+# open stays where it is. (nginx's own reload keeps TCP connections, but old and new workers read the same UDP sockets,
+# which breaks every HTTP/3 connection.)
+#
+# Generation N is /run/nginx/N, with etc/ as a copy of /etc/nginx in which the addresses in listen/* are 169.254.80.N
+# and fd65:7961:7300::N, of the loopback. Table inet nginx leads new connections to one generation: that one is current,
+# and nothing else says so. Connection tracking leaves the others where they were. Killed at any moment, a reload leaves
+# one generation too many at most, which retire ends.
+#
+# usage: nginx-generation start|reload|retire|clear
+#   start    the first generation, for a unit with Type=forking and PIDFile=/run/nginx.pid (ExecStart=)
+#   reload   another one beside it; when that fails, everything is as it was (ExecReload=)
+#   retire   as long as there are old ones: end those that nobody uses, and those whose answers are no longer right.
+#            GRACE: seconds that one may go on, and once more when it was told to end. MOST: how many, the oldest is cut
+#   clear    lead nobody anywhere (ExecStopPost=)
+set -eu
+run=/run/nginx
+four=169.254.80
+six=fd65:7961:7300:
+settle=5 # seconds for a handshake that began before the switch
+
+fail() {
+    echo "nginx-generation: cannot $1" >&2
+    exit 1
+}
+
+# The generation that new connections go to; empty when there is none.
+current() {
+    nft list chain inet nginx current 2>/dev/null | sed -n "s/.* dnat ip to ${four//./\\.}\.//p" | head -n 1
+}
+
+generations() {
+    find "$run" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' -printf '%f\n' | sort -n
+}
+
+# The process number of a generation, if it runs.
+master() {
+    local pid
+    pid=$(cat "$run/$1/pid" 2>/dev/null)
+    [ -n "$pid" ] && grep -qsF "master process /usr/sbin/nginx -c $run/$1/etc/" "/proc/$pid/cmdline" && echo "$pid"
+}
+
+# Where systemd looks when the process that it knows ends (systemd.service(5), PIDFile=).
+main_process() {
+    echo "$1" >"$run/pid.new" && mv "$run/pid.new" /run/nginx.pid
+}
+
+forget() {
+    ip address del "$four.$1/32" dev lo 2>/dev/null || :
+    ip -6 address del "$six:$1/128" dev lo 2>/dev/null || :
+    rm -rf "${run:?}/$1"
+}
+
+# All that generation $1 reads, and its addresses: never a source of connections, never shown as the machine's own.
+prepare() {
+    local etc=$run/$1/etc
+    mkdir -p "$etc" && cp -a /etc/nginx/. "$etc" || return 1
+    sed -E -i "s/^( *listen )\[::\]:/\1[$six:$1]:/; s/^( *listen )(127\.0\.0\.1:)?([0-9]+[ ;])/\1$four.$1:\3/" \
+        "$etc"/listen/* || return 1
+    ip address replace "$four.$1/32" dev lo scope host && ip -6 address replace "$six:$1/128" dev lo preferred_lft 0
+}
+
+# Ports that listen/* opens to others, with commas between: tcp, or udp for those of QUIC.
+ports() {
+    local how=-v
+    [ "$1" = tcp ] || how=
+    sed -En 's/^ *listen ([0-9]+)( [^;]*)?;.*/\1 \2 /p' /etc/nginx/listen/* | grep $how ' quic ' | cut -d ' ' -f 1 |
+        sort -nu | paste -s -d ,
+}
+
+# The table that leads new connections to generation $1, in one transaction.
+rules() {
+    local proto list
+    echo "table inet nginx
+delete table inet nginx
+table inet nginx {
+    chain current {
+        ip daddr $four.0/24 return
+        ip6 daddr $six:/64 return"
+    for proto in tcp udp; do
+        list=$(ports "$proto")
+        [ -n "$list" ] || continue
+        echo "        meta nfproto ipv4 $proto dport { $list } dnat ip to $four.$1"
+        echo "        meta nfproto ipv6 $proto dport { $list } dnat ip6 to $six:$1"
+    done
+    echo "    }
+    chain prerouting { type nat hook prerouting priority dstnat; iif != lo jump current; }
+    chain output { type nat hook output priority -100; oif lo jump current; }
+    chain guard {
+        type filter hook prerouting priority mangle
+        iif != lo ip daddr $four.0/24 drop
+        iif != lo ip6 daddr $six:/64 drop
+    }
+}"
+}
+
+# Start generation $1 and lead new connections to it. Nothing has changed for anybody when it fails.
+begin() {
+    local conf=$run/$1/etc/nginx.conf pid='' tries
+    prepare "$1" || return 1
+    /usr/sbin/nginx -t -q -c "$conf" -g "pid $run/$1/pid;" || return 1
+    /usr/sbin/nginx -c "$conf" -g "pid $run/$1/pid; daemon on; master_process on;" 9>&- || return 1
+    for ((tries = 0; tries < 500; tries++)); do # what we started ends before the number of its child is written
+        pid=$(master "$1") && break
+        sleep 0.01
+    done
+    [ -n "$pid" ] && main_process "$pid" && rules "$1" | nft -f -
+}
+
+start() {
+    local number
+    clear
+    for number in $(generations); do
+        forget "$number"
+    done
+    # nginx ends an HTTP/3 connection that rests for keepalive_timeout (75 s): its flow has to be known for longer.
+    # A packet that comes late or twice must not miss its connection.
+    echo 120 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout
+    echo 1 >/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal
+    if ! begin 1; then
+        clear
+        forget 1
+        fail "start nginx"
+    fi
+}
+
+reload() {
+    local old number
+    old=$(current)
+    if [ -z "$old" ] || ! master "$old" >/dev/null; then
+        fail "reload nginx: it does not run"
+    fi
+    number=$((old % 250 + 1))
+    while [ -e "$run/$number" ]; do
+        number=$((number % 250 + 1))
+    done
+    # It waits for our lock, so it looks around when this is over, however it ends.
+    systemctl --no-block restart nginx-retire.service
+    if ! begin "$number"; then
+        main_process "$(master "$old")"
+        [ -n "$(master "$number")" ] || forget "$number"
+        fail "reload nginx: it goes on as it was"
+    fi
+}
+
+clear() {
+    nft 'table inet nginx; delete table inet nginx'
+}
+
+# How many connections generation $1 has, by its own count, without the one that asks. Unknown is one.
+connections() {
+    local line count=2
+    if exec 8<>"/dev/tcp/$four.$1/8081"; then
+        printf 'GET / HTTP/1.0\r\n\r\n' >&8
+        while read -r -t 2 -u 8 line; do
+            case $line in "Active connections:"*) count=${line//[^0-9]/} ;; esac
+        done
+        exec 8>&-
+    fi 2>/dev/null
+    echo $((count - 1))
+}
+
+# Whether generation $1 answers as $2 does, as far as it answers: what was added since then does not concern it.
+agrees() {
+    ! diff -rq -x listen "$run/$1/etc" "$run/$2/etc" | grep -qv "^Only in $run/$2/etc[/:]"
+}
+
+# One look at the old generation $1 beside $2: how long it is old, and its process.
+look() {
+    local dir=$run/$1 now age pid
+    pid=$(master "$1") || return 1
+    now=$(cut -d . -f 1 /proc/uptime)
+    [ -s "$dir/since" ] || echo "$now" >"$dir/since"
+    age=$((now - $(cat "$dir/since")))
+    echo "$age $pid"
+    if [ ! -e "$dir/told" ] && [ "$age" -ge "$settle" ]; then
+        if [ "$age" -ge "$GRACE" ] || ! agrees "$1" "$2" || [ "$(connections "$1")" -le 0 ]; then
+            kill -QUIT "$pid" && touch "$dir/told"
+        fi
+    fi
+}
+
+retire() {
+    local now number seen old
+    while :; do
+        exec 9>"$run/lock"
+        flock 9
+        now=$(current)
+        [ -n "$now" ] || return 0
+        old=()
+        for number in $(generations); do
+            [ "$number" != "$now" ] || continue
+            if seen=$(look "$number" "$now"); then
+                old+=("$seen")
+            else
+                forget "$number"
+            fi
+        done
+        if [ "${#old[@]}" -gt "$MOST" ]; then
+            printf '%s\n' "${old[@]}" | sort -rn | head -n 1 | cut -d ' ' -f 2 | xargs kill -TERM
+        fi
+        [ "${#old[@]}" -gt 0 ] || return 0
+        exec 9>&-
+        sleep 1
+    done
+}
+
+mkdir -p "$run"
+case ${1:-} in
+start | reload)
+    grep -q '/nginx\.service$' /proc/self/cgroup || fail "$1 nginx from here: systemctl $1 nginx"
+    exec 9>"$run/lock"
+    flock 9
+    "$1"
+    ;;
+retire) GRACE=${GRACE:-3600} MOST=${MOST:-8} retire ;;
+clear) clear ;;
+*) fail "do '${1:-}': start, reload, retire or clear" ;;
+esac
