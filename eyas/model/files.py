@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from eyas.model.values import (
     UnitName,
     UserName,
     Words,
+    refuse,
+    unit_name,
 )
 
 
@@ -158,3 +161,36 @@ Files: TypeAlias = Annotated[
     dict[AbsolutePath, Made[File] | Made[Link]], _as(File), Words("a mapping of paths to texts, File or Link")
 ]
 Units: TypeAlias = Annotated[dict[UnitName, Made[Unit]], _as(Unit), Words("a mapping of unit names to texts or Unit")]
+
+
+def _environment(value: object) -> object:
+    """``{"x.service": {"KEY": "value"}}``; numbers stand for their digits, as a program reads them."""
+    if not isinstance(value, Mapping):
+        return value
+    return {_service(name): _variables(name, values) for name, values in value.items()}
+
+
+def _service(name: object) -> object:
+    if not str(unit_name(name)).endswith(".service"):
+        refuse(f"{name} is no service", "only services have an environment: write NAME.service")
+    return name
+
+
+def _variables(name: object, values: object) -> dict[str, str]:
+    if not isinstance(values, Mapping):
+        refuse(f"the environment of {name} is a mapping", f'write {{"{name}": {{"KEY": "value"}}}}')
+    found = {}
+    for key, value in values.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+            refuse(f"{key!r} is no name of a variable", "letters, digits and _; not a digit first")
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            refuse(f"{key} of {name} is {value!r}", "write the text that the program shall read")
+        if "\0" in str(value):
+            refuse(f"{key} of {name} has a byte 0 in it", "no program could read it")
+        found[key] = str(value)
+    return found
+
+
+Environment: TypeAlias = Annotated[
+    dict[str, dict[str, str]], BeforeValidator(_environment), Words("a mapping of services to variables")
+]

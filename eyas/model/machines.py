@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from eyas.core.words import Impact
 from eyas.model.base import MARK, Thing, Unknown
-from eyas.model.files import File, Files, Link, Unit, Units, User
+from eyas.model.files import Environment, File, Files, Link, Unit, Units, User
 from eyas.model.images import Image
 from eyas.model.pieces import Backend, Bind, Grant, Probe, System
 from eyas.model.values import (
@@ -177,6 +177,9 @@ class Container(Thing):
     units: Annotated[Units, Impact.restart_unit] = Field(
         default_factory=dict, description="systemd units by name; text means Unit(text)"
     )
+    environment: Annotated[Environment, Impact.restart_unit] = Field(
+        default_factory=dict, description="variables of services, by service; nothing secret, for anybody can read them"
+    )
     stop_timeout: Annotated[Seconds, Impact.live] = Field(10, description="how long a clean stop may take")
     start_timeout: Annotated[Seconds, Impact.live] = Field(120, description="how long it may take to be up")
     hold: Annotated[Patience, Impact.live] = Field(
@@ -218,6 +221,7 @@ class Container(Thing):
             start_timeout: str | int = 120,
             hold: str | int = 30,
             drain: str | int = 10,
+            environment: Mapping[str, Mapping[str, str | float]] = ...,
             settle: str | int = 2,
             autostart: bool = True,
             description: str = "",

@@ -51,15 +51,18 @@ def _merge(container: Container) -> tuple[System, list[Diagnostic]]:
     users = _agree(((u.name, u) for s in systems for u in s.users), "users", container, findings)
     origins |= {f"file:{path}": file.origin for path, file in files.items()}
     origins |= {f"unit:{name}": unit.origin for name, unit in units.items()}
+    environment = _environment(systems, container, findings)
     lists: dict[str, Any] = {name: _union(item for s in systems for item in getattr(s, name)) for name in LISTS}
-    total = System.model_construct(files=files, units=units, users=tuple(users.values()), **lists)
+    total = System.model_construct(
+        files=files, units=units, environment=environment, users=tuple(users.values()), **lists
+    )
     total.__dict__.update({"_origin": container.origin, "_statement": container.statement, "_origins": origins})
     return total, findings
 
 
 def _own(container: Container) -> System:
     """The container's own pieces as a part."""
-    fields = ("packages", "files", "units", "users", "binds", "probes", "grants")
+    fields = ("packages", "files", "units", "environment", "users", "binds", "probes", "grants")
     values: dict[str, Any] = {name: getattr(container, name) for name in fields}
     own = System.model_construct(**values)
     own.__dict__.update({"_origin": container.origin, "_statement": container.statement})
@@ -68,6 +71,29 @@ def _own(container: Container) -> System:
 
 def _union(items: Iterable[T]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(items))
+
+
+def _environment(
+    systems: Iterable[System], container: Container, findings: list[Diagnostic]
+) -> dict[str, dict[str, str]]:
+    """The variables of each service; one that gets two values is refused."""
+    chosen: dict[str, dict[str, str]] = {}
+    origins: dict[tuple[str, str], str] = {}
+    for system in systems:
+        for unit, variables in system.environment.items():
+            for key, value in variables.items():
+                first = origins.setdefault((unit, key), system.origin)
+                if chosen.setdefault(unit, {}).setdefault(key, value) != value:
+                    findings.append(
+                        Diagnostic(
+                            *split(system.origin),
+                            "System.environment",
+                            f"cannot set {key} of {unit} in container {container.name} ({container.statement}): "
+                            f"it is set at {first} and at {system.origin}, to different values",
+                            "leave one out",
+                        )
+                    )
+    return chosen
 
 
 def _agree(

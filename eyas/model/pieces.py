@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from eyas.core.words import Impact
 from eyas.model.base import Thing
-from eyas.model.files import File, Files, Link, Owner, Unit, Units, User
+from eyas.model.files import Environment, File, Files, Link, Owner, Unit, Units, User
 from eyas.model.values import (
     AbsolutePath,
     Address4,
@@ -237,6 +237,9 @@ class System(Thing):
     units: Annotated[Units, Impact.restart_unit] = Field(
         default_factory=dict, description="systemd units by name; text means Unit(text)"
     )
+    environment: Annotated[Environment, Impact.restart_unit] = Field(
+        default_factory=dict, description="variables of services, by service; nothing secret, for anybody can read them"
+    )
     users: Annotated[Many[Made[User]], Impact.live] = Field((), description="users")
     tmpfiles: Annotated[Many[str], Impact.live] = Field((), description="lines of tmpfiles.d(5)")
     enable: Annotated[Many[UnitName], Impact.live] = Field((), description="units of packages that start at boot")
@@ -259,6 +262,7 @@ class System(Thing):
             pip: Iterable[str] = (),
             files: Mapping[str, str | bytes | File | Link] = ...,
             units: Mapping[str, str | Unit] = ...,
+            environment: Mapping[str, Mapping[str, str | float]] = ...,
             users: Iterable[User] = (),
             tmpfiles: Iterable[str] = (),
             enable: Iterable[str] = (),
@@ -284,4 +288,5 @@ def own_origins(system: System) -> dict[str, str]:
     origins |= {f"pip:{name}": system.origin for name in system.pip}
     origins |= {f"file:{path}": file.origin for path, file in system.files.items()}
     origins |= {f"unit:{name}": unit.origin for name, unit in system.units.items()}
+    origins |= {f"environment:{unit}:{key}": system.origin for unit, env in system.environment.items() for key in env}
     return origins | {f"user:{user.name}": user.origin for user in system.users}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from importlib.resources import files
+from typing import Any
 
 from eyas.model import Container, File, System
 
@@ -40,8 +41,14 @@ def dropin(unit: str, name: str) -> str:
 def join(*systems: System) -> System:
     """One part of several that agree with each other."""
     lists = ("packages", "npm", "pip", "users", "tmpfiles", "enable", "mask", "binds", "probes", "grants", "sites")
+    environment: dict[str, dict[str, str]] = {}
+    for s in systems:
+        for unit, variables in s.environment.items():
+            environment.setdefault(unit, {}).update(variables)
+    merged: Any = {name: tuple(dict.fromkeys(i for s in systems for i in getattr(s, name))) for name in lists}
     return System(
         files={path: file for s in systems for path, file in s.files.items()},
         units={name: unit for s in systems for name, unit in s.units.items()},
-        **{name: tuple(dict.fromkeys(item for s in systems for item in getattr(s, name))) for name in lists},
+        environment=environment,
+        **merged,
     )

@@ -6,13 +6,16 @@ what the merged parts of the definition say.
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eyas.core.errors import DefinitionError
 from eyas.model import Link, System, User
 from eyas.render.accounts import account_entries, owners
 from eyas.render.entries import Entry, install_links, link, merge, text
-from eyas.render.refs import Names
+from eyas.render.refs import Names, at
 
 UNITS = "/etc/systemd/system"
 
@@ -190,6 +193,12 @@ def part_entries(system: System, facts: Mapping[str, Any], users: Sequence[User]
         )
     for name, unit in system.units.items():
         entries += unit_entries(name, str(names.fill(unit.content, unit.origin)), enable=unit.enable)
+    for name, variables in system.environment.items():
+        origin = system.origins.get(f"environment:{name}:{next(iter(variables), '')}", "")
+        _known(name, system, facts, origin)
+        filled = {key: str(names.fill(value, origin)) for key, value in variables.items()}
+        if filled:
+            entries.append(text(f"{UNITS}/{name}.d/50-eyas-environment.conf", environment(filled)))
     own = {name: unit.content for name, unit in system.units.items()}
     known = facts.get("units", {})
     for name in system.enable:
@@ -213,6 +222,33 @@ def part_entries(system: System, facts: Mapping[str, Any], users: Sequence[User]
         )
         entries += unit_entries("eyas-tmpfiles.service", TMPFILES_UNIT, enable=True)
     return entries
+
+
+def _known(name: str, system: System, facts: Mapping[str, Any], origin: str) -> None:
+    """A service that nobody brings would get its environment unnoticed; DefinitionError."""
+    units = {path.rsplit("/", 1)[-1] for path in system.files} | {*system.units, *facts.get("units", {})}
+    template = re.sub(r"@.*\.", "@.", name)
+    if not facts.get("units") or name in units or template in units:
+        return
+    near = difflib.get_close_matches(name, units, 1)
+    hint = f"did you mean {near[0]!r}?" if near else "a unit of a package, a part or the container"
+    raise DefinitionError(
+        [at(origin, "System.environment", f"cannot set the environment of {name}: no such unit", hint)]
+    )
+
+
+def environment(variables: Mapping[str, str]) -> str:
+    """A drop-in with variables of a service (systemd.exec(5) "Environment=", systemd.syntax(7) "Quoting")."""
+    lines = [f'Environment="{key}={_quoted(value)}"' for key, value in sorted(variables.items())]
+    return "\n".join(["# Variables that the definitions give to this service.", "[Service]", *lines]) + "\n"
+
+
+def _quoted(value: str) -> str:
+    """A value between double quotes; ``%`` would begin a specifier (systemd.unit(5))."""
+    escaped = (
+        value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n").replace("\t", "\\t")
+    )
+    return "".join(c if c.isprintable() or ord(c) > 127 else f"\\x{ord(c):02x}" for c in escaped)
 
 
 def layer_entries(

@@ -201,8 +201,16 @@ def compare_files(want: Mapping[str, Json], have: Mapping[str, Json]) -> list[Fi
             continue
         verb = "added" if not old else "removed" if not new else "changed"
         impact, unit = notices(path, new, old)
+        if impact is Impact.restart_unit and not new and _gone(unit, want, have):
+            impact = Impact.live  # there is nothing left to restart
         found.append(FieldChange(f"files.{path}", old.get("digest"), new.get("digest"), impact, f"{path} {verb}", unit))
     return found
+
+
+def _gone(unit: str, want: Mapping[str, Json], have: Mapping[str, Json]) -> bool:
+    """Whether the file of a unit is removed."""
+    files = [place + unit.replace("@*.", "@.") for place in UNIT_PLACES]
+    return any(file in have and file not in want for file in files)
 
 
 def _content(entry: Mapping[str, Json]) -> dict[str, Json]:
@@ -226,7 +234,7 @@ def notices(path: str, new: Mapping[str, Json], old: Mapping[str, Json]) -> tupl
         return Impact.live, unit
     if unit.endswith(HELD):
         return (Impact.restart if old else Impact.live), unit
-    return (Impact.restart_unit if new else Impact.live), unit
+    return (Impact.restart_unit if new or not own_unit(path) else Impact.live), unit
 
 
 def unit_of(path: str) -> str:
@@ -239,6 +247,12 @@ def unit_of(path: str) -> str:
         if name.endswith(SUFFIXES):
             return name.replace("@.", "@*.")
     return ""
+
+
+def own_unit(path: str) -> str:
+    """The unit that a path is the file of, not one of its drop-ins."""
+    unit = unit_of(path)
+    return unit if path.endswith((f"/{unit}", f"/{unit.replace('@*.', '@.')}")) else ""
 
 
 def wanted_unit(path: str) -> str:

@@ -17,7 +17,7 @@ from eyas.core.system import Entry, System
 from eyas.core.words import Fields, Impact, Json, Step
 from eyas.kind.common import Deed, integer, table
 from eyas.kind.container import binds
-from eyas.kind.container.compare import compare_files, notices, unit_of, wanted_unit
+from eyas.kind.container.compare import compare_files, notices, own_unit, wanted_unit
 from eyas.kind.container.disk import name_of
 from eyas.kind.container.health import ill, state_of, unhealthy
 from eyas.kind.container.observe import started_from
@@ -69,15 +69,9 @@ def edit_of(system: System, old: Fields, new: Fields) -> Edit:
     return edit
 
 
-def _own_unit(path: str) -> str:
-    """The unit that a path is the file of, not one of its drop-ins."""
-    unit = unit_of(path)
-    return unit if path.endswith((f"/{unit}", f"/{unit.replace('@*.', '@.')}")) else ""
-
-
 def _stopped(path: str, was: Mapping[str, Json], entry: Entry | None) -> str:
     """The unit that must not run any more when a path changed: its file is gone, or it is masked now."""
-    unit = _own_unit(path)
+    unit = own_unit(path)
     if entry is None:
         return unit if was.get("type") == "file" else ""  # a mask or an alias that goes stops nobody
     return unit if entry.target == NOWHERE and not unit.endswith(LASTING) else ""
@@ -85,7 +79,7 @@ def _stopped(path: str, was: Mapping[str, Json], entry: Entry | None) -> str:
 
 def _note_units(edit: Edit, path: str, was: Mapping[str, Json], now: Mapping[str, Json], entry: Entry | None) -> None:
     """Which units must notice that one path changed."""
-    if _own_unit(path) and (entry is None or entry.target == NOWHERE):
+    if own_unit(path) and (entry is None or entry.target == NOWHERE):
         return
     some = now or was
     edit.restart |= set(words(some.get("restart")))
@@ -128,7 +122,10 @@ def perform(system: System, name: str, old: Fields, new: Fields) -> None:
         states = system.units.show(sorted(reload), machine=name)
         reload -= {unit.name for unit in states.values() if not unit.can_reload}
     restart_held(system, name, new, sorted(edit.restart | (edit.reload - reload)))
-    system.units.reload(sorted(reload), machine=name)
+    try:
+        system.units.reload(sorted(reload), machine=name)
+    except Failed as error:
+        raise unhealthy(system, name, error.message, units=sorted(reload), folder=_journal(new)) from None
     system.units.start(sorted(edit.start), machine=name)
     _well(system, name, new, sorted(edit.restart | edit.reload | edit.start))
 
@@ -143,8 +140,12 @@ def _well(system: System, name: str, spec: Fields, units: list[str]) -> None:
             name,
             f"cannot restart {unit.name} in {name}: it failed ({unit.result})",
             units=[unit.name],
-            folder=paths.journal(str(spec.get("machine_id") or "")),
+            folder=_journal(spec),
         )
+
+
+def _journal(spec: Fields) -> str:
+    return paths.journal(str(spec.get("machine_id") or ""))
 
 
 def noticing(have: Fields, want: Fields) -> list[str]:
