@@ -11,11 +11,16 @@ from eyas.core.words import Change, FieldChange, Json, Resource, Step
 from eyas.kind import Verb
 
 
+def _path(step: Step) -> str:
+    """What is written: the id, or what of it follows a kind."""
+    return step.id.rpartition(":")[2]
+
+
 class Put:
     """Write a file; the way back puts the old one there."""
 
     def save(self, system: System, step: Step, folder: str) -> Json:
-        data = system.files.read(step.id)
+        data = system.files.read(_path(step))
         if data is not None:
             system.files.write(f"{folder}/old", data)
         return {"old": f"{folder}/old" if data is not None else None}
@@ -26,7 +31,7 @@ class Put:
             raise Failed(f"cannot write {step.id}: refused", "ask for less")
         if text == "crash":
             raise KeyError("broken")
-        system.files.write(step.id, text.encode())
+        system.files.write(_path(step), text.encode())
 
     def undo(self, system: System, step: Step, saved: Json, boot: bool = False) -> None:
         assert isinstance(saved, dict)
@@ -34,9 +39,9 @@ class Put:
             raise Failed(f"cannot put {step.id} back: it is held")
         old = saved["old"]
         if old is None:
-            system.files.remove(step.id)
+            system.files.remove(_path(step))
         else:
-            system.files.write(step.id, system.files.read(str(old)) or b"")
+            system.files.write(_path(step), system.files.read(str(old)) or b"")
 
 
 class Meet:

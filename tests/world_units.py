@@ -37,6 +37,7 @@ class WorldUnits:
         self.inside: list[tuple[str, str, str]] = []  # (machine, verb, unit) in order
         self.ill: dict[tuple[str, str], UnitState] = {}  # (machine, unit) whose state is another than active
         self.reloads = 0
+        self.timers: dict[str, tuple[float, tuple[str, ...]]] = {}  # name: what is run in so many seconds
 
     @property
     def fuse(self) -> Fuse:
@@ -160,6 +161,7 @@ class WorldUnits:
             self._inside(machine, "stop", units)
             return
         for name in units:
+            self.timers.pop(name, None)
             self._stop(name, spread=not alone)
 
     def _stop(self, name: str, *, spread: bool = True) -> None:
@@ -209,6 +211,9 @@ class WorldUnits:
 
     def log(self, units: Sequence[str], *, folder: str = "", lines: int = 10) -> list[str]:
         return [f"the last line of {unit}" for unit in units][-lines:]
+
+    def later(self, unit: str, seconds: float, argv: Sequence[str]) -> None:
+        self.timers[f"{unit}.timer"] = (seconds, tuple(argv))
 
     def _inside(self, machine: str, verb: str, units: Sequence[str]) -> None:
         self._need_machine(machine)

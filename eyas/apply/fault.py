@@ -7,6 +7,8 @@ EYAS_FAULT (or the ``fault`` of an apply request) is one of
     kill-undo:N        SIGKILL after step N was undone, before that is written down
     kill:kept          SIGKILL when all steps are done, before the run is written down as kept
     kill:sweep         SIGKILL when the run is kept, before anything is swept
+    kill:confirm       SIGKILL when a fresh connection is to be asked for (`eyas.apply.guard`)
+    unconfirmed        the operator's end finds no fresh connection
 Steps count from 0 in the order of the plan.
 """
 

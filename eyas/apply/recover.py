@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 
 from eyas.apply.fault import Fault
+from eyas.apply.guard import decide, guarded, settle, verdict
 from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome, Result
 from eyas.apply.run import let_go, stuck_hint, sweep
@@ -85,6 +86,8 @@ def finished(journal: Journal, plan: Plan) -> bool:
     """Whether every step before the sweep is done, and nobody has begun to go back."""
     if journal.has("kept"):
         return True
+    if guarded(journal):  # nobody knows whether the host can be reached as it is
+        return False
     if any(record["state"] in ("undoing", "failed") for record in journal.records):
         return False
     wanted = {n for n, step in enumerate(plan.steps) if step.phase is not Phase.sweep}
@@ -98,6 +101,8 @@ def _recover(
     hands: list[str] = []
     warnings: list[str] = []
     result: Result
+    unsure = guarded(journal) and verdict(journal) == "fired"
+    settle(journal, system, boot=boot)
     if finished(journal, plan):
         result = "kept"
         if not journal.has("kept"):
@@ -121,7 +126,7 @@ def _recover(
         steps=len(plan.steps),
         done=len(journal.numbers("done")),
         seconds=round(time.monotonic() - began, 3),
-        error="" if result == "kept" else "the run was interrupted",
+        error="" if result == "kept" else UNSURE if unsure else "the run was interrupted",
         hint=stuck_hint(journal) if hands else "",
         recovered=True,
         hands=tuple(hands),
@@ -131,6 +136,7 @@ def _recover(
     )
 
 
+UNSURE = "no fresh connection confirmed it in time: the host went back by itself"
 TARGETS = ("multi-user.target", "machines.target")
 
 
@@ -166,6 +172,8 @@ def _accept(runs: Runs, id_: str) -> Outcome:
     outcome = Outcome(run=id_, result="stuck", recovered=True, error="left as it is, as a person asked")
     if (runs.folder / id_).is_dir():
         journal = Journal(runs.folder / id_)
+        if journal.has("guarded") or (journal.folder / "guard").is_dir():
+            decide(journal, "over")
         journal.write("accepted")
         journal.sync()
         runs.close(journal, outcome.to_json())

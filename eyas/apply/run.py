@@ -21,14 +21,16 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from eyas.apply.fault import Fault
+from eyas.apply.guard import Guard
 from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome, Result
 from eyas.apply.report import where_now
+from eyas.apply.rounds import rounds
 from eyas.apply.undo import explain, name, told, walk_back
 from eyas.apply.waits import measured, note
 from eyas.core.errors import EyasError
@@ -55,6 +57,7 @@ class Run:
     stop: Callable[[], bool] = never  # asked between rounds; true: go back
     fault: Fault = field(default_factory=Fault)
     threads: bool = True
+    guard: Guard | None = None
     done: int = 0
     failed: tuple[Step, BaseException] | None = None
     interrupted: bool = False
@@ -66,8 +69,23 @@ class Run:
             if self.stop():
                 self.interrupted = True
                 return False
-            if not self._round(round_):
+            if not (self._guarded(round_, before=True) and self._round(round_) and self._guarded(round_)):
                 return False
+        return True
+
+    def _guarded(self, numbers: Sequence[int], *, before: bool = False) -> bool:
+        """What may cut the operator's connection is guarded: see `eyas.apply.guard`."""
+        if self.guard is None:
+            return True
+        try:
+            if before:
+                self.guard.before(numbers)
+            elif not self.guard.after(numbers, self.stop):
+                self.interrupted = True
+                return False
+        except (EyasError, OSError) as error:
+            self.failed = (self.plan.steps[numbers[-1]], error)
+            return False
         return True
 
     def _round(self, numbers: Sequence[int]) -> bool:
@@ -154,20 +172,24 @@ def apply(
     stop: Callable[[], bool] = never,
     fault: Fault | None = None,
     threads: bool = True,
+    confirm: float = 0.0,
 ) -> Outcome:
     """Do a plan, and prove what it promised. Whatever happens to a step is in the outcome; raises Failed only when
     the run cannot begin (another one is open), Stuck when files of the run cannot be read.
 
-    The caller holds the host's lock. An exception that is no Exception (a test's kill) leaves the journal as it is,
-    for recovery.
+    ``confirm``: seconds within which somebody has to reach the host anew, when the plan may cut the connection to it;
+    0 asks nobody. The caller holds the host's lock. An exception that is no Exception (a test's kill) leaves the
+    journal as it is, for recovery.
     """
     began = time.monotonic()
     before = invocations(system)
     journal = runs.begin(plan, desired, who, note)
     try:
         fault = fault or Fault()
-        run = Run(journal, plan, system, listener, stop, fault, threads)
+        guard = Guard(journal, plan, system, listener, confirm, fault)
+        run = Run(journal, plan, system, listener, stop, fault, threads, guard)
         outcome = _kept(run, before) if run.forward() else _back(run, before)
+        guard.over()
         outcome = _timed(outcome, began)
         runs.close(journal, outcome.to_json())
     finally:
@@ -328,34 +350,6 @@ def sweep(journal: Journal, plan: Plan, system: System, listener: Listener) -> l
         else:
             journal.write("swept", number)
     return warnings
-
-
-def rounds(steps: Sequence[Step]) -> Iterator[list[int]]:
-    """Numbers of the steps before the sweep, in the groups that are done side by side."""
-    for batch in _batches(steps):
-        lanes: dict[str, list[int]] = {}
-        for number in batch:
-            lanes.setdefault(steps[number].id, []).append(number)
-        for place in range(max(len(lane) for lane in lanes.values())):
-            yield [lane[place] for lane in lanes.values() if place < len(lane)]
-
-
-def _batches(steps: Sequence[Step]) -> Iterator[list[int]]:
-    """Runs of neighbours with the same phase and wave; a step without a wave stands alone."""
-    batch: list[int] = []
-    last: tuple[Phase, Json] | None = None
-    for number, step in enumerate(steps):
-        if step.phase is Phase.sweep:
-            continue
-        wave = step.args.get("wave")
-        place = (step.phase, wave) if wave is not None else None
-        if batch and (place is None or place != last):
-            yield batch
-            batch = []
-        batch.append(number)
-        last = place
-    if batch:
-        yield batch
 
 
 def invocations(system: System) -> dict[str, str]:

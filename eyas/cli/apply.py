@@ -10,6 +10,7 @@ from eyas.core.errors import EyasError, UsageError
 from eyas.core.words import Action, Json, Plan
 
 FORMAT = 1
+WITHIN = 30  # seconds
 
 
 def run(
@@ -19,18 +20,22 @@ def run(
     only: bool = False,
     yes: bool = False,
     jobs: int | None = None,
+    confirm_within: int | None = None,
     json: bool = False,
 ) -> int:
     """Plan, ask when something restarts, apply, and prove that the rest was left alone."""
     chosen = only_names(only, names)
     with Session(context) as session:
         made = make(session, only=chosen, jobs=jobs or 0, mend=True)
-        return carry_out(context, session, made, yes=yes, json=json)
+        return carry_out(context, session, made, yes=yes, json=json, within=confirm_within)
 
 
-def carry_out(context: Context, session: Session, made: Made, *, yes: bool, json: bool) -> int:
-    """Show a plan, ask, do it, tell how it ended; the exit code."""
-    plan = made.plan
+def carry_out(
+    context: Context, session: Session, made: Made, *, yes: bool, json: bool, within: int | None = None
+) -> int:
+    """Show a plan, ask, do it, tell how it ended; the exit code. ``within``: seconds for a fresh connection to confirm
+    what may cut ours."""
+    plan, confirm = made.plan, WITHIN if within is None else within
     session.listener.close()
     if session.mended is not None:
         from eyas.cli.view.outcome import ENDED
@@ -39,6 +44,8 @@ def carry_out(context: Context, session: Session, made: Made, *, yes: bool, json
     if not json:
         context.warn(made.wanted.warnings)
         show(context, made)
+    for line in _risky(plan, confirm):
+        context.tell(line)
     if not plan:
         if json:
             context.write_json({"version": FORMAT, "plan": plan.to_json(), "outcome": None, **made.to_json()})
@@ -46,7 +53,7 @@ def carry_out(context: Context, session: Session, made: Made, *, yes: bool, json
     if not yes and not _agreed(context, plan):
         context.tell("Nothing was changed.")
         return 1
-    outcome = _apply(session, made)
+    outcome = _apply(session, made, confirm)
     if context.lab and outcome.get("result") == "kept" and not made.note:
         _tell_lab(session)
     return _end(context, made, outcome, json)
@@ -61,6 +68,18 @@ def show(context: Context, made: Made) -> None:
         context.write(f"{plan.host}: nothing to do ({made.note}).")
     for line in made.remarks:
         context.write(line)
+
+
+def _risky(plan: Plan, confirm: int) -> list[str]:
+    """What to say of a plan that may cut the connection of whoever asks for it."""
+    from eyas.apply.risk import risks
+
+    found = ", ".join(risks(plan).values())
+    if not found:
+        return []
+    if confirm:
+        return [f"May cut your connection ({found}): goes back unless a fresh one confirms it within {confirm} s."]
+    return [f"warning: may cut your connection ({found}), and nothing goes back by itself (--confirm-within 0)."]
 
 
 def _agreed(context: Context, plan: Plan) -> bool:
@@ -78,7 +97,7 @@ def _agreed(context: Context, plan: Plan) -> bool:
     return context.input.readline().strip().lower() in ("y", "yes")
 
 
-def _apply(session: Session, made: Made) -> dict[str, Json]:
+def _apply(session: Session, made: Made, confirm: int) -> dict[str, Json]:
     from eyas.cli.session import ship
 
     connection = session.connect()
@@ -87,7 +106,9 @@ def _apply(session: Session, made: Made) -> dict[str, Json]:
     with session.listener:
         ship(made.wanted, trees, connection.transport, session.listener)
         seen = session.observed().resources
-        outcome = connection.apply(made.plan, made.wanted.resources, session.listener, seen=seen, note=made.note)
+        outcome = connection.apply(
+            made.plan, made.wanted.resources, session.listener, seen=seen, note=made.note, confirm=confirm
+        )
     return outcome.to_json()
 
 

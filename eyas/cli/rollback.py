@@ -29,6 +29,7 @@ def run(
     yes: bool = False,
     only_plan: bool = False,
     exit_code: bool = False,
+    confirm_within: int | None = None,
     json: bool = False,
 ) -> int:
     """Plan towards the state of a run (by default the one before the last that was kept), and apply that."""
@@ -48,7 +49,7 @@ def run(
             else:
                 show(context, made)
             return DIFFERENCES if exit_code and made.plan else 0
-        code = carry_out(context, session, made, yes=yes, json=json)
+        code = carry_out(context, session, made, yes=yes, json=json, within=confirm_within)
     if code == 0 and not json:
         context.tell("The definitions were not changed: eyas plan shows how they differ from the host now.")
     return code

@@ -30,6 +30,13 @@ EXIT_CODE = Option("exit_code", ("--exit-code",), "End with 3 when there are dif
 JOBS = Option(
     "jobs", ("-j", "--jobs"), "Build so many images at a time (default: one for each processor).", "N", number=True
 )
+CONFIRM = Option(
+    "confirm_within",
+    ("--confirm-within",),
+    "What may cut the connection is put back unless a fresh one is made within so many seconds (default 30; 0: never).",
+    "SECONDS",
+    number=True,
+)
 CONTAINER = Argument("name", "The container.", "NAME", complete="containers")
 CONTAINERS = Argument(
     "names", "Containers; all of them when none is given.", "NAME", required=False, many=True, complete="containers"
@@ -85,7 +92,7 @@ VERBS = (
         "Shows the plan, asks when something restarts, applies it as journaled steps, and checks afterwards that "
         "nothing else was touched. What fails is undone.",
         arguments=(PART,),
-        options=(ONLY, YES, JOBS, JSON),
+        options=(ONLY, YES, JOBS, CONFIRM, JSON),
         looks=True,
         plans=True,
     ),
@@ -106,7 +113,7 @@ VERBS = (
                 complete="runs",
             ),
         ),
-        (YES, Option("only_plan", ("--plan",), "Only show what it would do."), EXIT_CODE, JSON),
+        (YES, Option("only_plan", ("--plan",), "Only show what it would do."), EXIT_CODE, CONFIRM, JSON),
         looks=True,
     ),
     Verb(

@@ -141,6 +141,10 @@ class Units(Protocol):
     def reset_failed(self, units: Sequence[str], machine: str = "") -> None:
         """Forget failures; no error for unknown units."""
 
+    def later(self, unit: str, seconds: float, argv: Sequence[str]) -> None:
+        """Run a command of the host in so many seconds, by a timer of systemd's own (``unit``.timer), which needs
+        nobody of us any more; stopping it calls that off."""
+
     def log(self, units: Sequence[str], *, folder: str = "", lines: int = 10) -> list[str]:
         """The last lines of the journal about units: of the host's, or of those of a container by the ``folder`` of
         its journal, which stands on the host also when it does not run."""

@@ -126,6 +126,10 @@ class RealUnits:
         words = ["--quiet", "--no-pager", "--output=short", "--no-hostname", f"--lines={lines}"]
         return run(["journalctl", *where, *words, *about], check=False).text.splitlines()
 
+    def later(self, unit: str, seconds: float, argv: Sequence[str]) -> None:
+        timer = [f"--on-active={seconds:g}", "--timer-property=AccuracySec=100ms", "--collect", "--quiet"]
+        run(["systemd-run", f"--unit={unit}", *timer, "--", *argv])
+
     def _job(self, verb: str, units: Sequence[str], wait: bool, timeout: float, machine: str) -> None:
         if not units:
             return

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -141,13 +142,9 @@ class Connection:
 
     def answer(self, listener: Listener = silent, what: str = "talk") -> Json:
         """The result of the oldest request; events go to the listener. Raises what the agent raised; Lost when it
-        went away. An interrupt (KeyboardInterrupt) is passed on, and the answer awaited: it says what became of it."""
+        went away. Of an interrupt see `_interrupts`."""
         while True:
-            try:
-                message, self._received = self._received or protocol.receive(self._in), None
-            except KeyboardInterrupt:
-                self.interrupt()
-                continue
+            message, self._received = self._received or protocol.receive(self._in), None
             if message is None:
                 raise self._lost(what)
             if "event" in message:
@@ -168,6 +165,25 @@ class Connection:
             protocol.send(self._out, {"v": protocol.VERSION, "do": "interrupt"})
         except protocol.Lost:
             return
+
+    @contextmanager
+    def _interrupts(self) -> Iterator[None]:
+        """Within the block an interrupt (SIGINT) is passed on to the agent, whose answer says what became of it.
+
+        By a handler and not by KeyboardInterrupt: an exception may come in the middle of a message, which is then lost
+        with all that follow, or in a finaliser, where Python throws it away.
+        """
+        import signal
+        import threading
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, lambda *_: self.interrupt())
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
 
     def _lost(self, what: str) -> EyasError:
         """The error for an agent that went away: with its last words, which tell more than we know."""
@@ -199,27 +215,34 @@ class Connection:
         *,
         seen: Resources | None = None,
         note: str = "",
+        confirm: float = 0.0,
     ) -> Outcome:
         """Do a plan. With ``seen`` (the observation it was made from) it is refused when the host has changed since.
-        ``note`` stands in the history."""
+        ``note`` stands in the history. When the plan may cut our connection, it is undone unless a new one confirms
+        within ``confirm`` seconds that the host can be reached; that is done here. 0 does without."""
         from eyas.apply.run import fingerprint
+        from eyas.remote.fresh import Confirming
 
-        answer = self.request(
+        self.ask(
             "apply",
-            listener,
             plan=plan.to_json(),
             desired=[resource.to_json() for resource in desired.values()],
             who=who(),
             seen=fingerprint(seen) if seen is not None else "",
             note=note,
+            confirm=confirm,
             fault=os.environ.get("EYAS_FAULT", ""),
         )
+        with self._interrupts():
+            answer = self.answer(Confirming(self.transport, listener), "apply")
         return Outcome.from_json(cast("dict[str, Json]", answer))
 
     def recover(self, listener: Listener = silent, *, accept: bool = False) -> Outcome | None:
         """End an interrupted run; None when there is none."""
         fault = os.environ.get("EYAS_FAULT", "")
-        answer = self.request("recover", listener, who=who(), accept=accept, fault=fault)
+        self.ask("recover", who=who(), accept=accept, fault=fault)
+        with self._interrupts():
+            answer = self.answer(listener, "recover")
         return Outcome.from_json(answer) if isinstance(answer, dict) else None
 
     def history(self, limit: int = 50) -> list[dict[str, Json]]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from eyas.apply import guard
 from eyas.apply.fault import Fault
 from eyas.apply.history import collect, desired_of, history, prune, references
-from eyas.apply.journal import Runs
+from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome
 from eyas.apply.recover import recover
 from eyas.apply.run import apply, fingerprint, prove, rounds
@@ -90,6 +91,97 @@ def test_a_plan_that_cannot_begin_has_changed_nothing(kinds: object, runs: Runs)
     assert outcome.result == "failed"
     assert outcome.exit_code == 1
     assert "cannot do toy.unknown" in outcome.error
+
+
+class Asked:
+    """A listener that answers the question for a fresh connection."""
+
+    def __init__(self, runs: Runs, answer: Callable[[Journal], object]) -> None:
+        self.runs, self.answer = runs, answer
+        self.events: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event.topic)
+        if event.topic == guard.CONFIRM:
+            self.answer(Journal(self.runs.folder / event.name))
+
+
+RISKY = "file:/t/.ssh/authorized_keys"
+
+
+def cutting(*steps: Step) -> Plan:
+    """A plan whose second step may cut the connection."""
+    change = Change(RISKY, "file", "host", Action.update, Impact.live, Reason.differs)
+    return plan(put("/t/a", "new a"), put(RISKY, "new"), *steps, changes=[change])
+
+
+def fire(journal: Journal) -> None:
+    """What the timer's script does, without what it puts back."""
+    guard.decide(journal, "fired")
+    (journal.folder / "guard/restored").touch()
+
+
+def test_a_fresh_connection_confirms(kinds: object, runs: Runs) -> None:
+    world, asked = before(), Asked(runs, guard.confirm)
+    outcome = apply(cutting(put("/t/c", "new c")), {}, world, runs, asked, confirm=5)
+    assert outcome.result == "kept"
+    assert asked.events == ["apply", "apply", "confirm", "apply"]  # the rest of the run waits for it
+    assert world.units.timers == {}
+    (journal,) = runs.journals()
+    assert [r["state"] for r in journal.records if r["state"] in ("guarded", "confirmed")] == ["guarded", "confirmed"]
+    with pytest.raises(Failed, match="cannot confirm run"):
+        guard.confirm(Journal(runs.folder / "none"))
+
+
+def test_without_a_confirmation_the_run_goes_back(kinds: object, runs: Runs) -> None:
+    world, asked = before(), Asked(runs, fire)
+    outcome = apply(cutting(put("/t/c", "new c")), {}, world, runs, asked, confirm=5)
+    assert outcome.result == "undone"
+    assert "no fresh connection confirmed within 5 s" in outcome.error
+    assert texts(world) == {"/t/b": "old b"}
+    assert runs.current() is None
+
+
+def test_the_timer_is_set_before_the_step_and_runs_what_was_written(kinds: object, runs: Runs) -> None:
+    world = before()
+    seen: list[tuple[str, ...]] = []
+
+    def look(journal: Journal) -> None:
+        ((name, (seconds, argv)),) = world.units.timers.items()
+        assert name == f"eyas-guard-{journal.id}.timer"
+        assert seconds == 5
+        assert Path(argv[1]).read_text().startswith("#!/bin/sh")
+        seen.append(argv)
+        guard.confirm(journal)
+
+    assert apply(cutting(), {}, world, runs, Asked(runs, look), confirm=5).result == "kept"
+    assert len(seen) == 1
+
+
+def test_who_is_killed_unconfirmed_is_put_back_even_when_all_was_done(kinds: object, runs: Runs) -> None:
+    def die(_journal: Journal) -> None:
+        raise Killed
+
+    world = before()
+    with suppress(Killed):
+        apply(cutting(), {}, world, runs, Asked(runs, die), confirm=5)
+    assert world.units.timers
+    journal = runs.open(str(runs.current()))
+    assert guard.guarded(journal)
+    outcome = recover(world, runs)
+    assert outcome is not None
+    assert outcome.result == "undone"
+    assert texts(world) == {"/t/b": "old b"}
+    assert world.units.timers == {}
+    with pytest.raises(Failed, match="too late"):
+        guard.confirm(journal)
+
+
+def test_nobody_is_asked_when_nothing_is_at_risk_or_nobody_wants_it(kinds: object, runs: Runs) -> None:
+    world, asked = before(), Asked(runs, guard.confirm)
+    assert apply(THREE, {}, world, runs, asked, confirm=5).result == "kept"
+    assert apply(cutting(), {}, world, runs, asked).result == "kept"
+    assert "confirm" not in asked.events
 
 
 def test_an_interrupt_finishes_the_step_and_goes_back(kinds: object, runs: Runs) -> None:

@@ -1,7 +1,8 @@
 """Answering an operator: requests in, events and one result each out.
 
-Requests: observe, apply, recover, history, desired, plan, references, gc, memory, writes, ahead, hello. A run that has
-begun is carried to its end whatever happens to the operator: a closed stream, a hang-up, or a terminal that is gone.
+Requests: observe, apply, confirm, recover, history, desired, plan, references, gc, memory, writes, ahead, hello. A run
+that has begun is carried to its end whatever happens to the operator: a closed stream, a hang-up, or a terminal that
+is gone.
 ``{"do": "interrupt"}``, SIGINT and SIGTERM end it after the steps that are under way, backwards.
 """
 
@@ -170,6 +171,8 @@ def _apply(agent: Agent, request: Request) -> Json:
     desired = _resources(request, "desired")
     who, seen, note = (str(request.get(key, "")) for key in ("who", "seen", "note"))
     fault = Fault(str(request["fault"])) if request.get("fault") else from_environment()
+    within = request.get("confirm", 0)
+    confirm = float(within) if isinstance(within, int | float) else 0.0
     runs = Runs(agent.runs_folder)
     with locked(who, agent.lock):
         if runs.current() is not None:
@@ -181,10 +184,24 @@ def _apply(agent: Agent, request: Request) -> Json:
         if seen and fingerprint(observe(system)) != seen:
             raise Failed("cannot apply: the host has changed since the plan was made", "plan again: eyas apply")
         with Stop(agent.requests) as stop:
-            outcome = apply(plan, desired, system, runs, agent.tell, who=who, note=note, stop=stop, fault=fault)
+            outcome = apply(
+                plan, desired, system, runs, agent.tell, who=who, note=note, stop=stop, fault=fault, confirm=confirm
+            )
         if outcome.result == "kept":
             prune(system, runs)
     return outcome.to_json()
+
+
+def _confirm(agent: Agent, request: Request) -> Json:
+    """A new session has reached this host: the run that waits for that may go on. Needs no lock: the run has it."""
+    from eyas.apply.guard import confirm
+    from eyas.apply.journal import Journal, Runs
+
+    runs, run = Runs(agent.runs_folder), str(request.get("run", ""))
+    if runs.current() != run:
+        raise Failed(f"cannot confirm run {run}: it is not under way", "eyas history shows its end")
+    confirm(Journal(runs.folder / run))
+    return True
 
 
 def _recover(agent: Agent, request: Request) -> Json:
@@ -284,6 +301,7 @@ HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "hello": _hello,
     "observe": _observe,
     "apply": _apply,
+    "confirm": _confirm,
     "recover": _recover,
     "history": _history,
     "desired": _desired,
