@@ -97,9 +97,12 @@ table inet nginx {
 
 # Start generation $1 and lead new connections to it. Nothing has changed for anybody when it fails.
 begin() {
-    local conf=$run/$1/etc/nginx.conf pid='' tries
+    local conf=$run/$1/etc/nginx.conf pid='' tries said
     prepare "$1" || return 1
-    /usr/sbin/nginx -t -q -c "$conf" -g "pid $run/$1/pid;" || return 1
+    if ! said=$(/usr/sbin/nginx -t -q -c "$conf" -g "pid $run/$1/pid;" 2>&1); then
+        echo "${said//"$run/$1/etc"//etc/nginx}" >&2 # where a person would look
+        return 1
+    fi
     /usr/sbin/nginx -c "$conf" -g "pid $run/$1/pid; daemon on; master_process on;" 9>&- || return 1
     for ((tries = 0; tries < 500; tries++)); do # what we started ends before the number of its child is written
         pid=$(master "$1") && break
