@@ -18,7 +18,7 @@ set -eu
 run=/run/nginx
 four=169.254.80
 six=fd65:7961:7300:
-settle=5 # seconds for a handshake that began before the switch
+settle=2 # seconds for a handshake that began before the switch
 
 fail() {
     echo "nginx-generation: cannot $1" >&2

@@ -141,8 +141,9 @@ class Garuda:
         found = {}
         for block in listing.strip().split("\n\n"):
             row = dict(line.split("=", 1) for line in block.splitlines())
-            # transient ones are how systemd runs what we ask for
-            if row["ActiveState"] == "active" and not row["Id"].startswith("run-"):
+            # transient ones are how systemd runs what we ask for; this one is there for a while after each reload
+            passing = row["Id"].startswith("run-") or row["Id"] == "nginx-retire.service"
+            if row["ActiveState"] == "active" and not passing:
                 found[row["Id"]] = row["InvocationID"]
         return found
 
