@@ -17,7 +17,7 @@ from eyas.cli.context import Context, early_note
 from eyas.cli.place import choose, noted
 from eyas.cli.progress import Late
 from eyas.core.errors import EyasError, Failed, Stuck, UsageError
-from eyas.core.words import Plan
+from eyas.core.words import Json, Plan
 
 if TYPE_CHECKING:
     from eyas.apply.outcome import Outcome
@@ -223,13 +223,22 @@ class Session:
             return made
         names = sorted(set(made.restarts()))
         specs = {r.name: r.fields for r in wanted.resources.values() if r.kind == "container" and r.name in names}
-        noise = {
-            name: [str(p) for p in some] for name, spec in specs.items() if isinstance(some := spec.get("noise"), list)
-        }
+        noise = {name: _strings(spec.get("noise")) for name, spec in specs.items() if "noise" in spec}
+        carried = {name: _carried(spec.get("binds")) for name, spec in specs.items()}
         told = self.connect().ahead(names, noise)
         rows = told.get("losses")
         losses = [Loss.from_json(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        return foreseen(made, History.from_json(told.get("waits")), losses)
+        return foreseen(made, History.from_json(told.get("waits")), losses, carried)
+
+
+def _strings(value: Json) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _carried(binds: Json) -> list[str]:
+    """Targets of binds that begin with what the container has there."""
+    rows = [bind for bind in binds if isinstance(bind, dict)] if isinstance(binds, list) else []
+    return [str(bind["target"]) for bind in rows if bind.get("carry")]
 
 
 def transport(context: Context, fleet: str, host: str) -> Transport:

@@ -5,7 +5,7 @@ Pure: what was seen in past runs, and what containers wrote, are given to it as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from eyas.core.waits import Expected, History
@@ -17,11 +17,24 @@ def felt(plan: Plan) -> bool:
     return any(c.kind == "container" and _waits(c) for c in plan.changes) or any(plan.restarts())
 
 
-def foreseen(plan: Plan, waits: History, losses: Sequence[Loss] = ()) -> Plan:
-    """The same plan, with figures in its notices and with the losses of its restarts."""
+def foreseen(
+    plan: Plan, waits: History, losses: Sequence[Loss] = (), carried: Mapping[str, Sequence[str]] | None = None
+) -> Plan:
+    """The same plan, with figures in its notices and with the losses of its restarts. ``carried`` are folders by
+    container whose content goes over to a bind, and so is not lost."""
     changes = tuple(_with_wait(change, waits) if _waits(change) else change for change in plan.changes)
     restarting = set(plan.restarts())
-    return replace(plan, changes=changes, losses=tuple(loss for loss in losses if loss.container in restarting))
+    told = tuple(_without(loss, (carried or {}).get(loss.container, ())) for loss in losses)
+    return replace(plan, changes=changes, losses=tuple(loss for loss in told if loss.container in restarting))
+
+
+def _without(loss: Loss, folders: Sequence[str]) -> Loss:
+    def lost(path: str) -> bool:
+        return not any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+    return Loss(
+        loss.container, tuple(row for row in loss.new if lost(row[0])), tuple(path for path in loss.again if lost(path))
+    )
 
 
 def _waits(change: Change) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
-from eyas.kind.container import chain, disk, health, live, power
+from eyas.kind.container import carry, chain, disk, health, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
 from eyas.kind.container.observe import observe
 from eyas.kind.container.text import render_limits, render_unit, tables, words
@@ -61,6 +61,8 @@ class Container:
         "guard": power.guard,
         "start": power.start,
         "ready": power.ready,
+        "carry": carry.carry,
+        "carried": carry.carried,
     }
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
@@ -93,7 +95,7 @@ class Container:
             return steps + (self._up(change, want) if want.fields.get("autostart", True) else [guard])
         assert have is not None
         if change.impact >= Impact.restart:
-            return steps + self._again(change, want, have)
+            return steps + carry.steps_of(change.id, want.fields, have.fields) + self._again(change, want, have)
         if spec(have) != spec(want):
             args: dict[str, Json] = {"old": spec(have), "new": spec(want)}
             steps.append(Step(self.name, "live", change.id, Phase.live, args))

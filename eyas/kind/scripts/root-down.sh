@@ -3,6 +3,9 @@
 # container does not run, as often as one likes.
 name=$1
 run=/run/eyas
+if [ -s "$run/carry/$name" ]; then
+    "${0%/*}/carry" out "$name"
+fi
 for mount in "$run/roots/$name" "$run/layer/$name"; do
     # What is not empty is mounted, perhaps more than once after several unclean deaths. Busy mounts are detached and
     # go with their last user.

@@ -22,6 +22,10 @@ if [ -e "$layer" ] || [ -e "$root" ] || [ -e "/run/systemd/nspawn/unix-export/$n
     "${0%/*}/root-down" "$name"
 fi
 
+if [ -e "$run/carry/$name.failed" ]; then
+    fail "$(cat "$run/carry/$name.failed")"
+fi
+
 # 2. What is shown in the container from outside. A directory with data is made by an apply and never here: when it
 #    is missing, its disk is, and a service would begin anew on an empty directory.
 while read -r kind mode uid gid source; do
@@ -88,6 +92,9 @@ fi
 
 mount -t overlay -o "lowerdir=${lowers#:},upperdir=$layer/rw/upper,workdir=$layer/rw/work" "eyas-$name" "$root"
 [ -w "$root" ] || fail "its overlay is read-only"
+if [ -s "$run/carry/$name.back" ]; then
+    "${0%/*}/carry" back "$name"
+fi
 
 # 6. What this start was made from, so that a later plan knows what is in effect.
 {
