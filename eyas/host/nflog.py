@@ -6,6 +6,7 @@ reads along: what comes waits in the socket's buffer, and when that is full, the
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ class Listener:
             settings += _attribute(FLUSH_AFTER, struct.pack("!I", FLUSH))
             settings += _attribute(THRESHOLD, struct.pack("!I", BATCH))
             self._ask(group, settings)
+            self._socket.setblocking(False)
             self._socket.setblocking(False)  # with a time limit, Python waits for it even if told not to
         except OSError:
             self._socket.close()
@@ -62,11 +64,13 @@ class Listener:
         left out."""
         while True:
             try:
-                data = self._socket.recv(1 << 17, socket.MSG_DONTWAIT)
+                data = self._socket.recv(1 << 17)
             except BlockingIOError:
                 return
-            except OSError:  # ENOBUFS: some were lost, and all that is in the buffer still comes
-                continue
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    return
+                continue  # some were lost; what is in the buffer still comes
             yield from payloads(data)
 
     def close(self) -> None:
