@@ -80,6 +80,11 @@ WORDS = {
     "settle": "look at",
     "guard": "look at",
     "release": "let go of",
+    "prepare": "prepare another",
+    "begin": "start another",
+    "switch": "lead connections to the new",
+    "retire": "stop the old",
+    "discard": "clear away the old",
 }
 
 

@@ -15,14 +15,7 @@ from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step, digest
 from eyas.kind import snapshot
 from eyas.kind.common import Deed, folder_of, table, text, whole
-
-HEAD = """\
-#!/usr/sbin/nft -f
-# made by eyas; loaded at boot by eyas-firewall.service. Other tables are never touched.
-# Made if it is not there, deleted, made anew: all in the one transaction of this file.
-table inet eyas
-delete table inet eyas
-"""
+from eyas.kind.ruleset import file_text, load, note, ruleset_of
 
 UNIT_NAME = "eyas-firewall.service"
 UNIT = f"""\
@@ -46,11 +39,6 @@ WantedBy=sysinit.target
 """
 
 
-def file_text(ruleset: str) -> str:
-    """What nft loads, by us and at boot."""
-    return HEAD + ruleset
-
-
 def _look(system: System, _step: Step, folder: str) -> Json:
     return {
         "folder": folder,
@@ -60,16 +48,7 @@ def _look(system: System, _step: Step, folder: str) -> Json:
 
 
 def _load(system: System, step: Step, _saved: Json) -> None:
-    body = file_text(text(step, "ruleset"))
-    # The kernel first: a rule set that it refuses is never on disk for the next boot.
-    system.firewall.load(body)
-    system.files.write(paths.FIREWALL, body.encode(), 0o600)
-    _print(system, body)
-
-
-def _print(system: System, body: str) -> None:
-    note = {"text_digest": digest(body.encode()), "listing_digest": system.firewall.digest()}
-    system.files.write(paths.FIREWALL_PRINT, json.dumps(note).encode(), 0o600)
+    load(system, file_text(system.files, text(step, "ruleset")))
 
 
 def _remove(system: System, _step: Step, saved: Json) -> None:
@@ -92,7 +71,7 @@ def _back(system: System, _step: Step, saved: Json, boot: bool) -> None:
         system.files.remove(paths.FIREWALL_PRINT)
     else:
         system.firewall.load(body.decode())
-        _print(system, body.decode())
+        note(system, body.decode())
 
 
 class Firewall:
@@ -121,8 +100,11 @@ class Firewall:
         loaded = system.firewall.digest()
         if not body and not loaded:
             return []
-        fields: dict[str, Json] = {"ruleset": body.removeprefix(HEAD)}
+        ruleset = ruleset_of(body)
+        fields: dict[str, Json] = {"ruleset": ruleset}
         drift = _drift(system, body, loaded)
+        if not drift and body and body != file_text(system.files, ruleset):
+            drift = "it leads to another generation of a container than the current one"
         if drift:
             fields["drift"] = drift
         return [Resource("firewall:eyas", self.name, "host", fields)]
@@ -142,8 +124,8 @@ def _expected(system: System, body: str) -> str | None:
     data = system.files.read(paths.FIREWALL_PRINT)
     if data is not None:
         try:
-            note = json.loads(data)
-            return str(note["listing_digest"]) if note["text_digest"] == digest(body.encode()) else None
+            seen = json.loads(data)
+            return str(seen["listing_digest"]) if seen["text_digest"] == digest(body.encode()) else None
         except (ValueError, KeyError, TypeError):
             return None
     listing = system.files.read(paths.FIREWALL_LISTING)

@@ -191,6 +191,10 @@ class Container(Thing):
     settle: Annotated[Patience, Impact.live] = Field(
         2, description="how long it has to stay healthy after a restart before the next step"
     )
+    stateless: Annotated[bool, Impact.restart] = Field(
+        False,
+        description="it can run twice: instead of being restarted, it is replaced by another that starts beside it",
+    )
     autostart: Annotated[bool, Impact.live] = Field(True, description="start it at boot")
     description: Annotated[str, Impact.live] = Field("", description="what it is for, in listings")
 
@@ -217,12 +221,13 @@ class Container(Thing):
             packages: Iterable[str] = (),
             files: Mapping[str, str | bytes | File | Link] = ...,
             units: Mapping[str, str | Unit] = ...,
+            environment: Mapping[str, Mapping[str, str | float]] = ...,
             stop_timeout: str | int = 10,
             start_timeout: str | int = 120,
             hold: str | int = 30,
             drain: str | int = 10,
-            environment: Mapping[str, Mapping[str, str | float]] = ...,
             settle: str | int = 2,
+            stateless: bool = False,
             autostart: bool = True,
             description: str = "",
         ) -> None: ...

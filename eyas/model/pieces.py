@@ -62,7 +62,7 @@ class Bind(Thing):
     group: Annotated[Owner, Impact.none] = Field("root", description="group that it is created with")
     mode: Annotated[Mode, Impact.none] = Field(0o755, description="mode that it is created with")
     shared: Annotated[bool, Impact.none] = Field(
-        False, description="persistent in several containers on purpose: check does not warn"
+        False, description="several may use it at once: containers, or two generations of a stateless one"
     )
 
     carry: Annotated[bool, Impact.none] = Field(

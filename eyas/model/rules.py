@@ -13,6 +13,7 @@ from eyas.model.machines import FIRST_UID, Container, Fleet, Host
 from eyas.model.merge import merge
 from eyas.model.pieces import Site
 from eyas.model.rules_data import DATA_RULES
+from eyas.model.rules_stateless import stateless
 from eyas.model.values import nearest
 
 Findings: TypeAlias = Iterator[Diagnostic]
@@ -247,4 +248,4 @@ def _nowhere(name: str, host: Host, fleet: Fleet) -> tuple[str, str]:
     return f"host {host.name} has no such container", hint
 
 
-RULES: tuple[Rule, ...] = (_names, _addresses, _addresses6, _networks, _ports, _order)
+RULES: tuple[Rule, ...] = (_names, _addresses, _addresses6, _networks, _ports, _order, stateless)

@@ -15,6 +15,8 @@ def notice(kind: str, action: Action, impact: Impact, fields: Sequence[FieldChan
         return "its clients: it goes away"
     if action in (Action.create, Action.start):
         return "nobody notices: it was not running"
+    if impact is Impact.beside:
+        return "nobody notices: a new one starts beside it"
     if impact >= Impact.restart:
         return "its clients: new connections wait"
     if impact >= Impact.reload:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from eyas.core.words import Fields, Json, Resource
+from eyas.kind.slots import machine
 from eyas.model import Bind, Container, Host, Limits, Place, Probe, System, User
+from eyas.model.generations import beside
 from eyas.render.accounts import owners
 from eyas.render.entries import layer_digest, manifest
 from eyas.render.layer import layer_entries
@@ -108,7 +110,21 @@ def spec_fields(
         "restart_with": [*sorted(container.restart_with)],
         "probes": [probe_fields(p) for p in system.probes],
         "autostart": container.autostart,
+        **generation_fields(host, where, container),
     }
+
+
+def generation_fields(host: Host, where: Place, container: Container) -> dict[str, Json]:
+    """What a spec says of generations side by side (`eyas.kind.slots`): nothing, in a fleet without any."""
+    found: dict[str, Json] = {}
+    twice = [name for name in container.edges if (other := host.container(name)) and other.stateless]
+    if twice:
+        found["twice"] = [*sorted(twice)]
+    if container.stateless:
+        more = beside(container.address, where.address6.partition("/")[0] if where.address6 else None)
+        found["stateless"] = True
+        found["beside"] = {**more._asdict(), "machine_id": machine_id(host.name, machine(container.name, "b"))}
+    return found
 
 
 def container_resources(

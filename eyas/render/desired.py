@@ -55,7 +55,7 @@ def desired(
         }
     )
     found: list[Resource] = [*support_resources(scripts, units, host.origin)]
-    found += network_resources(host.bridge, host.origin)
+    found += network_resources(host.bridge, host.origin, any(c.stateless for c in host.containers))
     found.append(Resource("names:hosts", "names", "host", {"content": hosts_text(host, places)}, host.origin))
     found.append(firewall_resource(host, places))
     problems: list[Diagnostic] = []

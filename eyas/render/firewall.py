@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eyas.core import held
+from eyas.render.generations import Generations
+from eyas.render.generations import rules as generation_rules
 
 
 @dataclass(frozen=True)
@@ -153,13 +155,17 @@ def _itself(rules: Sequence[Rule]) -> tuple[list[str], list[str]]:
     return sets, uses
 
 
-def ruleset(rules: Sequence[Rule], wires: Wires) -> str:
+def ruleset(rules: Sequence[Rule], wires: Wires, generations: Sequence[Generations] = ()) -> str:
     """The text of table ``inet eyas``, without the lines that replace an older one (the firewall kind adds those)."""
+    twice = generation_rules(generations, wires.uplink)
     maps, used = _maps(rules)
     sets, uses = _itself(rules)
     inside = [(ip, net) for ip, net in (("ip", wires.net4), ("ip6", wires.net6)) if net]
     snat = [f'\t\toifname "{wires.uplink}" {ip} saddr {net} masquerade' for ip, net in inside]
+    snat += [f"\t\t{rule}" for rule in twice.uplink]
     snat += [f'\t\toifname "{wires.bridge}" {use}' for use in uses]
+    snat += [f"\t\t{rule}" for rule in twice.out]
+    led = [f"\t\t{rule}" for rule in twice.dnat]
     forward = [
         "\t\tct state established,related accept",
         "\t\tct status dnat accept",
@@ -170,17 +176,20 @@ def ruleset(rules: Sequence[Rule], wires: Wires) -> str:
         f'\t\toifname "{wires.bridge}" icmp type redirect drop',
         f'\t\toifname "{wires.bridge}" icmpv6 type nd-redirect drop',
     ]
-    lines = ["table inet eyas {", *maps, *sets, *_sets(), *_hold(wires)]
+    lines = ["table inet eyas {", *maps, *twice.maps, *sets, *_sets(), *_hold(wires)]
     lines += _chain(
         "prerouting",
         "type nat hook prerouting priority dstnat; policy accept;",
-        _dnat(wires, used, only_reflected=False),
+        [*(f"\t\t{rule}" for rule in twice.own), *_dnat(wires, used, only_reflected=False), *led],
     )
     lines += _chain(
         "output",
         "type nat hook output priority -100; policy accept;",
-        _dnat(wires, used, only_reflected=True),
+        [*_dnat(wires, used, only_reflected=True), *led],
     )
+    if twice.inward:  # what the host itself is asked for
+        asked = [f"\t\t{rule}" for rule in twice.inward]
+        lines += _chain("input", "type nat hook input priority 100; policy accept;", asked)
     lines += _chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", snat)
     lines += _chain("forward", "type filter hook forward priority filter; policy accept;", forward)
     lines += _chain("redirects", "type filter hook output priority filter; policy accept;", redirects)

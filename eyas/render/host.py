@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from eyas.core.errors import DefinitionError
 from eyas.core.words import Json, Resource
-from eyas.model import Bridge, File, Host, Place
+from eyas.model import Bridge, Container, File, Host, Place
+from eyas.model.generations import NETWORK, beside
 from eyas.render.firewall import Rule, Wires, ruleset
+from eyas.render.generations import Generations
 from eyas.render.refs import Names, at
 
 # What containers on a bridge need of the kernel, whatever the definitions say; a definition may set its own value.
@@ -19,8 +21,9 @@ SYSCTLS = {
 }
 
 
-def network_resources(bridge: Bridge, origin: str) -> list[Resource]:
-    """The bridge, as systemd.netdev(5) and systemd.network(5) files."""
+def network_resources(bridge: Bridge, origin: str, generations: bool = False) -> list[Resource]:
+    """The bridge, as systemd.netdev(5) and systemd.network(5) files; with the way to second generations of containers,
+    where there may be some (IPv6 has them in the network of the bridge)."""
     inside = [str(a) for a in (bridge.address, bridge.address6) if a]
     netdev = f"[NetDev]\nName={bridge.name}\nKind=bridge\n"
     addresses = "".join(f"\n[Address]\nAddress={a}\nDuplicateAddressDetection=none\n" for a in inside)
@@ -28,6 +31,8 @@ def network_resources(bridge: Bridge, origin: str) -> list[Resource]:
         f"[Match]\nName={bridge.name}\n\n[Network]\nConfigureWithoutCarrier=yes\nLinkLocalAddressing=ipv6\n"
         f"IPv6AcceptRA=no\n\n[Link]\nRequiredForOnline=no\n{addresses}"
     )
+    if generations:
+        network += f"\n[Route]\nDestination={NETWORK}\nScope=link\n"
     base = f"50-eyas-{bridge.name}"
     return [
         Resource(f"network:{base}.{kind}", "network", "host", {"content": content}, origin)
@@ -48,12 +53,13 @@ def hosts_text(host: Host, places: Mapping[str, Place]) -> str:
 
 def firewall_resource(host: Host, places: Mapping[str, Place]) -> Resource:
     """The one nftables table, from all forwards of all containers."""
+    twice = {c.name: _generations(c, places[c.name]) for c in host.containers if c.stateless}
     rules = [
         Rule(
             forward.proto,
             forward.port,
-            _bare(places[c.name].address4),
-            _bare(places[c.name].address6),
+            twice[c.name].now(4) if c.name in twice else _bare(places[c.name].address4),
+            twice[c.name].now(6) if c.name in twice else _bare(places[c.name].address6),
             forward.to or forward.port,
             forward.reflect,
             c.name,
@@ -73,7 +79,15 @@ def firewall_resource(host: Host, places: Mapping[str, Place]) -> Resource:
         net4,
         net6,
     )
-    return Resource("firewall:eyas", "firewall", "host", {"ruleset": ruleset(rules, wires)}, host.origin)
+    return Resource(
+        "firewall:eyas", "firewall", "host", {"ruleset": ruleset(rules, wires, [*twice.values()])}, host.origin
+    )
+
+
+def _generations(container: Container, where: Place) -> Generations:
+    stable6 = _bare(where.address6)
+    more = beside(container.address, stable6)
+    return Generations(container.name, container.address, stable6, str(_bare(more.address4)), _bare(more.address6))
 
 
 def _bare(address: str | None) -> str | None:

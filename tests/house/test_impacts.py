@@ -12,7 +12,7 @@ CONTAINER = {
     "address": "address4", "ipv6": "address6", "grants": "grants", "binds": "binds", "limits": "limits",
     "after": "after", "needs": "needs", "restart_with": "restart_with", "probes": "probes",
     "stop_timeout": "stop_timeout", "start_timeout": "start_timeout",
-    "hold": "hold", "drain": "drain", "settle": "settle", "autostart": "autostart",
+    "hold": "hold", "drain": "drain", "settle": "settle", "stateless": "stateless", "autostart": "autostart",
     "description": "description", "image": "tree", "packages": "tree",
 }  # fmt: skip
 """Field of a Container, and the field of the spec on the host that it becomes."""

@@ -10,6 +10,7 @@ from eyas.kind.firewall import changed_forwards, file_text, forwards
 from eyas.kind.names import changed_names
 from eyas.kind.network import link_of
 from eyas.kind.unit import install_links
+from tests.world import World
 
 RULES = """table inet eyas {
 \tmap tcp4 {
@@ -56,9 +57,11 @@ def test_a_firewall_says_which_forward_changed() -> None:
 
 
 def test_the_firewall_file_replaces_in_one_transaction() -> None:
-    lines = [line for line in file_text("table inet eyas { }\n").splitlines() if not line.startswith("#")]
+    lines = [
+        line for line in file_text(World().files, "table inet eyas { }\n").splitlines() if not line.startswith("#")
+    ]
     assert lines == ["table inet eyas", "delete table inet eyas", "table inet eyas { }"]
-    assert "flush ruleset" not in file_text("")
+    assert "flush ruleset" not in file_text(World().files, "")
 
 
 def test_drift_of_the_firewall_is_a_difference_of_its_own() -> None:

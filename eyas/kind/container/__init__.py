@@ -9,6 +9,8 @@ What `observe` gives: the fields of the spec that is in effect (of the one on di
 - ``disk``: the spec on disk, only when it is not the one in effect.
 - ``disk_drift``: what on disk is not as the spec on disk says, in words; mended without a restart.
 - ``print_drift``: why it is not known what runs, in words; mended by a restart.
+- ``slot``: 'b', when a stateless container is in its second slot (`eyas.kind.slots`); ``leftover``: the slot of which
+  something is there that should not be.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ from dataclasses import replace
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
-from eyas.kind.container import carry, chain, disk, health, live, power
+from eyas.kind.container import beside, chain, disk, health, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
 from eyas.kind.container.observe import observe
 from eyas.kind.container.text import render_limits, render_unit, tables, words
 
-OBSERVED = ("state", *DRIFTS)
+OBSERVED = ("state", "slot", "leftover", *DRIFTS)
 RUNNING = ("active", "activating", "reloading")
 
 
@@ -61,8 +63,11 @@ class Container:
         "guard": power.guard,
         "start": power.start,
         "ready": power.ready,
-        "carry": carry.carry,
-        "carried": carry.carried,
+        "prepare": beside.prepare,
+        "begin": beside.begin,
+        "switch": beside.switch,
+        "retire": beside.retire,
+        "discard": disk.discard,
     }
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
@@ -74,12 +79,26 @@ class Container:
         drift = have.fields.get("disk_drift")
         for said in drift if isinstance(drift, list) else []:
             found.append(FieldChange("disk_drift", None, None, Impact.live, str(said)))
+        if have.fields.get("leftover"):
+            found.append(FieldChange("leftover_drift", None, None, Impact.live, "another generation is left over"))
         on_disk = have.fields.get("disk")
         if not found and isinstance(on_disk, dict) and on_disk != spec(want):
             found.append(FieldChange("disk_drift", None, None, Impact.live, "what is on disk is not what runs"))
-        return found
+        return beside.softened(found, want.fields, have.fields) if running(have) else found
 
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
+        slot = beside.slot_of(have)
+        steps = beside.cleared(change.id, have) if have is not None else []
+        if want is not None and have is not None and change.impact is Impact.beside:
+            return steps + beside.replaced(change, want, have, spec(want), self._well(change, want))
+        if want is not None and have is not None and slot == "b" and not want.fields.get("stateless"):
+            up = self._up(change, want) if running(have) or want.fields.get("autostart", True) else []
+            return steps + beside.moved(change, have, self._configured(change, want, None), up)
+        some = want or have
+        assert some is not None
+        return steps + beside.addressed(self._steps(change, want, have), slot, some.fields)
+
+    def _steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete or want is None:
             assert have is not None
             return self._away(change, have)
@@ -95,7 +114,7 @@ class Container:
             return steps + (self._up(change, want) if want.fields.get("autostart", True) else [guard])
         assert have is not None
         if change.impact >= Impact.restart:
-            return steps + carry.steps_of(change.id, want.fields, have.fields) + self._again(change, want, have)
+            return steps + self._again(change, want, have)
         if spec(have) != spec(want):
             args: dict[str, Json] = {"old": spec(have), "new": spec(want)}
             steps.append(Step(self.name, "live", change.id, Phase.live, args))
@@ -113,9 +132,14 @@ class Container:
         if chain.addresses(want.fields) != chain.addresses(have.fields):
             # Its forwards lead to its new address as soon as the firewall is loaded, and nobody is there yet.
             before = [replace(before[0], phase=Phase.remove), *before]
+        ready, watch = self._well(change, want)
+        return [*before, restart, ready, *after, watch]
+
+    def _well(self, change: Change, want: Resource) -> list[Step]:
+        """Wait until it is up, and see that it stays so."""
         units = health.declared(want.fields)
         ready = self._ready(change, want, units=units, phase=Phase.restart)
-        return [*before, restart, ready, *after, self._watch(change, want, Phase.restart, units, probes=True)]
+        return [ready, self._watch(change, want, Phase.restart, units, probes=True)]
 
     def _watch(
         self, change: Change, want: Resource, phase: Phase, units: Sequence[str], *, probes: bool = False

@@ -12,10 +12,12 @@ from eyas.kind import owned, snapshot
 from eyas.kind.common import Deed, folder_of, table
 from eyas.kind.container.observe import foreign_drop_ins
 from eyas.kind.container.text import render_env, render_limits, render_unit, tables
+from eyas.kind.slots import beside, machine_of, split
 
 
 def name_of(step: Step) -> str:
-    return step.id.split(":", 1)[1]
+    """The container of a step; of one that is stateless, the slot (`eyas.kind.slots.machine`)."""
+    return machine_of(step)
 
 
 def spec_of(step: Step) -> dict[str, Json]:
@@ -31,7 +33,8 @@ def spec_text(spec: Fields) -> str:
 def data_paths(spec: Fields) -> list[str]:
     """What stays when the container goes: its data, its journal, its identity."""
     data = [str(bind["source"]) for bind in tables(spec.get("binds")) if bind.get("persistent")]
-    return sorted({*data, paths.journal(str(spec.get("machine_id", "")))})
+    ids = [str(spec.get("machine_id", "")), str(beside(spec).get("machine_id") or "")]
+    return sorted({*data, *(paths.journal(id_) for id_ in ids if id_)})
 
 
 # ---- configure
@@ -61,14 +64,16 @@ def _configure(system: System, step: Step, saved: Json) -> None:
     _put(system, paths.limits(name), render_limits(spec))
     _put(system, paths.unit(name), render_unit(name, spec))
     _show_image(system, name)
-    if spec.get("autostart", True):
+    if step.args.get("idle"):  # another generation, for the time being: it starts at boot when it takes over
+        pass
+    elif spec.get("autostart", True):
         if system.files.readlink(paths.wanted(name)) != paths.unit(name):
             system.files.symlink(paths.unit(name), paths.wanted(name))
     else:
         system.files.remove(paths.wanted(name))
     # The spec last: a crash before leaves files that differ from the spec on disk, which the next look finds.
     _put(system, paths.spec(name), spec_text(spec))
-    owned.back_in_use(system, [*data_paths(spec), paths.identity(name)])
+    owned.back_in_use(system, [*data_paths(spec), paths.identity(split(name)[0])])
 
 
 def _put(system: System, path: str, text: str) -> None:
@@ -139,7 +144,9 @@ def tidy(system: System, name: str) -> None:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    return paths.wanted(name), paths.drop_ins(name), paths.unit(name), paths.env(name), paths.spec(name)
+    container, slot = split(name)
+    said = (paths.slot(container),) if slot == "b" else ()
+    return *said, paths.wanted(name), paths.drop_ins(name), paths.unit(name), paths.env(name), paths.spec(name)
 
 
 def _look_before_removal(system: System, _step: Step, folder: str) -> Json:
@@ -147,6 +154,16 @@ def _look_before_removal(system: System, _step: Step, folder: str) -> Json:
 
 
 def _remove(system: System, step: Step, saved: Json) -> None:
+    _discard(system, step, saved)
+    name = split(name_of(step))[0]
+    left = [path for path in data_paths(spec_of(step)) if system.files.stat(path) is not None]
+    if system.files.stat(paths.identity(name)) is not None:
+        left.append(paths.identity(name))
+    owned.leave(system, left)
+
+
+def _discard(system: System, step: Step, saved: Json) -> None:
+    """What is removed of one slot; all that is the container's stays."""
     name = name_of(step)
     system.containers.clear(name)
     for path in _parts(name):
@@ -154,10 +171,6 @@ def _remove(system: System, step: Step, saved: Json) -> None:
     if system.files.stat(paths.image(name)) is not None and not system.files.list(paths.image(name)):
         system.files.remove(paths.image(name))
     tidy(system, name)
-    left = [path for path in data_paths(spec_of(step)) if system.files.stat(path) is not None]
-    if system.files.stat(paths.identity(name)) is not None:
-        left.append(paths.identity(name))
-    owned.leave(system, left)
 
 
 def _bring_back(system: System, step: Step, saved: Json, _boot: bool) -> None:
@@ -171,3 +184,4 @@ def _bring_back(system: System, step: Step, saved: Json, _boot: bool) -> None:
 
 configure = Deed(_configure, _look, _unconfigure)
 remove = Deed(_remove, _look_before_removal, _bring_back)
+discard = Deed(_discard, _look_before_removal, _bring_back)

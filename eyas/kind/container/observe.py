@@ -14,6 +14,7 @@ from eyas.core.system import System, UnitState
 from eyas.core.words import Json, Resource
 from eyas.kind.common import table
 from eyas.kind.container.text import HEADER, authentic, render_env, render_limits, render_unit
+from eyas.kind.slots import bare, current, machine, other, split
 
 PATTERN = "systemd-nspawn@*.service"
 
@@ -21,11 +22,28 @@ PATTERN = "systemd-nspawn@*.service"
 def observe(system: System) -> list[Resource]:
     states = system.units.show([PATTERN])
     enabled = set(system.files.list(f"{paths.UNITS}/machines.target.wants"))
-    return [_one(system, name, states, enabled) for name in names(system)]
+    slots: dict[str, list[str]] = {}
+    for machine_ in names(system):
+        container, slot = split(machine_)
+        slots.setdefault(container, []).append(slot)
+    return [_container(system, name, there, states, enabled) for name, there in sorted(slots.items())]
+
+
+def _container(
+    system: System, name: str, there: list[str], states: Mapping[str, UnitState], enabled: set[str]
+) -> Resource:
+    """One container, whichever slot it is in. What is there of the other one is left over from something that broke."""
+    slot = current(system.files, name) if len(there) > 1 else there[0]
+    fields = _one(system, machine(name, slot), states, enabled)
+    if slot != "a":
+        fields["slot"] = slot
+    if len(there) > 1:
+        fields["leftover"] = other(slot)
+    return Resource(f"container:{name}", "container", name, fields)
 
 
 def names(system: System) -> list[str]:
-    """Containers that have a spec, or a unit file of ours (a crash may have left one without the other)."""
+    """Slots of containers that have a spec, or a unit file of ours (a crash may have left one without the other)."""
     found = {name.removesuffix(".json") for name in system.files.list(paths.SPECS) if name.endswith(".json")}
     for unit in system.files.list(paths.UNITS):
         name = unit.removeprefix("systemd-nspawn@").removesuffix(".service")
@@ -36,20 +54,20 @@ def names(system: System) -> list[str]:
     return sorted(found)
 
 
-def _one(system: System, name: str, states: Mapping[str, UnitState], enabled: set[str]) -> Resource:
+def _one(system: System, name: str, states: Mapping[str, UnitState], enabled: set[str]) -> dict[str, Json]:
     unit = paths.unit_name(name)
     state = states.get(unit) or UnitState(unit)
     disk = _json(system.files.read(paths.spec(name)))
-    fields: dict[str, Json] = dict(disk)
+    fields: dict[str, Json] = bare(disk)
     if state.running:
         effect = in_effect(system, name, state)
         if effect is None:
             fields["print_drift"] = "not known what it was started from"
         else:
             # Whether it starts at boot is not of this start; it is what the link on disk says.
-            fields = {**effect, "autostart": disk.get("autostart")}
+            fields = {**bare(effect), "autostart": disk.get("autostart")}
             if _but_autostart(effect) != _but_autostart(disk):
-                fields["disk"] = dict(disk)
+                fields["disk"] = bare(disk)
             if not authentic(_text(system, started_from(name))):
                 fields["print_drift"] = "it was started from a unit file that was changed by hand"
     drift = _disk_drift(system, name, disk, state, unit in enabled)
@@ -64,7 +82,7 @@ def _one(system: System, name: str, states: Mapping[str, UnitState], enabled: se
         "memory": state.memory,
         "pid": state.main_pid,
     }
-    return Resource(f"container:{name}", "container", name, fields)
+    return fields
 
 
 def started_from(name: str) -> str:

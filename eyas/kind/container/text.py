@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from eyas.core import paths
 from eyas.core.words import Fields, Json, digest
+from eyas.kind.slots import beside, own, plain, probed, slot_of, split, unit_names
 
 HEADER = "# eyas container "
 DIGEST = "# made by eyas; digest of what follows: "
@@ -92,7 +93,7 @@ def _unit_section(name: str, spec: Fields) -> list[str]:
         lines += [f"Wants=modprobe@{module}.service", f"After=modprobe@{module}.service"]
     ordered = sorted({*after, *needs, *with_})
     if ordered:
-        lines.append(f"After={_units(ordered)}")
+        lines.append(f"After={' '.join(unit_names(ordered, words(spec.get('twice'))))}")
     if needs:
         # Not StopPropagatedFrom= as well: it stops this container at a restart of the other one, and leaves it stopped.
         lines.append(f"Wants={_units(sorted(needs))}")
@@ -161,7 +162,7 @@ def _devices(spec: Fields) -> list[str]:
 
 def arguments(name: str, spec: Fields) -> list[str]:
     """What systemd-nspawn is told (systemd-nspawn(1))."""
-    base, machine_id = id_base(spec), str(spec["machine_id"])
+    base, machine_id = id_base(spec), str(own(spec, "machine_id") or spec["machine_id"])
     mapped = "" if base == 0 else ":idmap"
     users = ["--private-users=no"] if base == 0 else [f"--private-users={base}:65536", "--private-users-ownership=off"]
     journal = paths.journal(machine_id)
@@ -174,6 +175,7 @@ def arguments(name: str, spec: Fields) -> list[str]:
         "--settings=no",
         f"--directory={paths.root(name)}",
         f"--machine={name}",
+        *([f"--hostname={split(name)[0]}"] if slot_of(spec) == "b" else []),
         f"--uuid={machine_id}",
         *users,
         f"--network-bridge={spec['bridge']}",
@@ -182,7 +184,7 @@ def arguments(name: str, spec: Fields) -> list[str]:
         "--timezone=off",
         f"--bind={journal}:{journal}{mapped}",
         f"--bind-ro={paths.NAMES_DIR}:/run/eyas-names",
-        f"--bind-ro={paths.identity(name)}/ssh:/etc/ssh/eyas{mapped}",
+        f"--bind-ro={paths.identity(split(name)[0])}/ssh:/etc/ssh/eyas{mapped}",
     ]
     for bind in tables(spec.get("binds")):
         option = "--bind-ro" if bind.get("readonly") else "--bind"
@@ -231,17 +233,35 @@ def render_env(spec: Fields) -> str:
         "SIZE": str(size),
         "INODES": str(min(INODES[1], max(INODES[0], size // 4096))),
         "BACKING": str(spec.get("root_backing") or "ram"),
-        "MACHINE_ID": str(spec["machine_id"]),
-        "ADDRESS": str(spec["address4"]).split("/")[0],
+        "MACHINE_ID": str(own(spec, "machine_id") or spec["machine_id"]),
+        "ADDRESS": probed(spec),
         "LOOPS": " ".join(LOOPS) if "loop" in words(spec.get("grants")) else "",
         "BINDS": "\n".join(_bind_line(bind) for bind in tables(spec.get("binds"))),
     }
+    if slot_of(spec) == "b":
+        values |= {"IDENTITY": str(spec["name"]), "READDRESS": _readdress(spec)}
     lines = ["# made by eyas", *(f"{key}={_quote(value)}" for key, value in values.items())]
     probes = tables(spec.get("probes"))
     lines.append(f"PROBE_COUNT={len(probes)}")
     for index, probe in enumerate(probes, 1):
         lines += [f"PROBE_{index}_{key}={_quote(value)}" for key, value in _probe_values(probe).items()]
     return "\n".join(lines) + "\n"
+
+
+def _readdress(spec: Fields) -> str:
+    """What sed(1) does to the addresses of the first slot, which the layer has, for the second one."""
+    found = []
+    for family, length in ((4, 32), (6, 128)):
+        stable, mine = plain(spec.get(f"address{family}")), plain(own(spec, f"address{family}"))
+        probes = plain(beside(spec).get(f"probe{family}"))
+        if stable and mine:
+            found += [f"s# {_literal(stable)}/[0-9]*# {mine}/{length}#", f"\\# {_literal(probes)}/#d"]
+    # Its address alone is a network of its own, and the gateway is in another.
+    return "; ".join([*found, "s# dev host0$# dev host0 onlink#; s#^\\(addr .*\\) onlink$#\\1#"])
+
+
+def _literal(address: str) -> str:
+    return address.replace(".", "[.]")
 
 
 def _bind_line(bind: Mapping[str, Json]) -> str:

@@ -22,10 +22,6 @@ if [ -e "$layer" ] || [ -e "$root" ] || [ -e "/run/systemd/nspawn/unix-export/$n
     "${0%/*}/root-down" "$name"
 fi
 
-if [ -e "$run/carry/$name.failed" ]; then
-    fail "$(cat "$run/carry/$name.failed")"
-fi
-
 # 2. What is shown in the container from outside. A directory with data is made by an apply and never here: when it
 #    is missing, its disk is, and a service would begin anew on an empty directory.
 while read -r kind mode uid gid source; do
@@ -37,7 +33,8 @@ done <<END
 $BINDS
 END
 [ -d "/var/log/journal/$MACHINE_ID" ] || mkdir -p "/var/log/journal/$MACHINE_ID"
-[ -d "/var/lib/eyas/state/$name/ssh" ] || mkdir -p -m 0700 "/var/lib/eyas/state/$name/ssh"
+identity=/var/lib/eyas/state/${IDENTITY:-$name}/ssh
+[ -d "$identity" ] || mkdir -p -m 0700 "$identity"
 [ -d /var/lib/eyas/names ] || mkdir -p /var/lib/eyas/names
 for node in $LOOPS; do
     [ -b "$node" ] || mknod -m 0660 "$node" b 7 "${node#/dev/loop}"
@@ -90,13 +87,17 @@ if ! [ -e "${LOWERS%% *}/etc/resolv.conf" ]; then
     done
 fi
 
-mount -t overlay -o "lowerdir=${lowers#:},upperdir=$layer/rw/upper,workdir=$layer/rw/work" "eyas-$name" "$root"
-[ -w "$root" ] || fail "its overlay is read-only"
-if [ -s "$run/carry/$name.back" ]; then
-    "${0%/*}/carry" back "$name"
+# 6. The second of two generations: who it is and where it is, instead of what the layer says for the first.
+if [ -n "${READDRESS:-}" ]; then
+    mkdir "$made/etc/eyas"
+    sed "$READDRESS" "${LOWERS%% *}/etc/eyas/address" >"$made/etc/eyas/address"
+    echo "$MACHINE_ID" >"$made/etc/machine-id"
 fi
 
-# 6. What this start was made from, so that a later plan knows what is in effect.
+mount -t overlay -o "lowerdir=${lowers#:},upperdir=$layer/rw/upper,workdir=$layer/rw/work" "eyas-$name" "$root"
+[ -w "$root" ] || fail "its overlay is read-only"
+
+# 7. What this start was made from, so that a later plan knows what is in effect.
 {
     printf '{"invocation":"%s","spec":' "${INVOCATION_ID:-}"
     cat "/etc/eyas/containers/$name.json"
