@@ -16,12 +16,11 @@ from eyas.core.errors import Failed
 from eyas.core.system import Entry, System
 from eyas.core.words import Fields, Impact, Json, Step
 from eyas.kind.common import Deed, integer, table
-from eyas.kind.container import binds
+from eyas.kind.container import binds, ports
 from eyas.kind.container.compare import compare_files, notices, own_unit, wanted_unit
 from eyas.kind.container.disk import name_of
 from eyas.kind.container.health import ill, state_of, unhealthy
 from eyas.kind.container.observe import started_from
-from eyas.kind.container.ports import restart_held
 from eyas.kind.container.text import id_base, words
 
 MANAGER = ("/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
@@ -103,8 +102,9 @@ def _entry(system: System, layer: str, path: str, row: Mapping[str, Json]) -> En
     return Entry(path, kind, mode, integer(row.get("uid")), integer(row.get("gid")), data, target)
 
 
-def perform(system: System, name: str, old: Fields, new: Fields) -> None:
-    """Bring a running container from one spec to another, without a restart of it."""
+def perform(system: System, name: str, old: Fields, new: Fields, known: Json, *, back: bool = False) -> None:
+    """Bring a running container from one spec to another, without a restart of it. ``known``: what `ports.seen` saw
+    before the change; ``back``: this is its way back."""
     edit = edit_of(system, old, new)
     if edit.stop:
         system.units.stop(sorted(edit.stop), machine=name)
@@ -113,21 +113,24 @@ def perform(system: System, name: str, old: Fields, new: Fields) -> None:
     binds.move(system, name, old, new)  # before units begin anew that may need one
     if edit.manager:
         system.units.daemon_reload(machine=name)
-    noticing = sorted(edit.restart | edit.start)
+    start = sorted(edit.start | (set(ports.revived(known, back=back)) - edit.stop))
+    noticing = sorted(edit.restart | {*start})
     if noticing:
         # Several edits in a row must not meet the start limit of a unit that did nothing wrong.
         system.units.reset_failed(noticing, machine=name)
-    reload = set(edit.reload)
-    if reload:  # who cannot reload is restarted, and that is to be no surprise to its clients
-        states = system.units.show(sorted(reload), machine=name)
-        reload -= {unit.name for unit in states.values() if not unit.can_reload}
-    restart_held(system, name, new, sorted(edit.restart | (edit.reload - reload)))
-    try:
-        system.units.reload(sorted(reload), machine=name)
-    except Failed as error:
-        raise unhealthy(system, name, error.message, units=sorted(reload), folder=_journal(new)) from None
-    system.units.start(sorted(edit.start), machine=name)
-    _well(system, name, new, sorted(edit.restart | edit.reload | edit.start))
+    # Who cannot reload is restarted, and that is to be no surprise to its clients.
+    again = edit.restart | ports.stiff(system, name, edit.reload)
+    reload = sorted(edit.reload - again)
+    with ports.Held(system, name, new, table(known), back=back) as held:
+        system.units.try_restart(sorted(again), machine=name)
+        try:
+            system.units.reload(reload, machine=name)
+            system.units.start(start, machine=name)
+        except Failed as error:
+            raise unhealthy(system, name, error.message, units=reload + start, folder=_journal(new)) from None
+        _well(system, name, new, sorted(again | edit.reload | {*start}))
+        if held.wait():
+            _well(system, name, new, sorted(again))
 
 
 def _well(system: System, name: str, spec: Fields, units: list[str]) -> None:
@@ -161,6 +164,16 @@ def noticing(have: Fields, want: Fields) -> list[str]:
     return sorted(found - {""})
 
 
+def reloading(have: Fields, want: Fields) -> list[str]:
+    """Units inside that are told of a changed file."""
+    before, after = table(have.get("files")), table(want.get("files"))
+    found: set[str] = set()
+    for change in compare_files(after, before):
+        path = change.field.removeprefix("files.")
+        found |= set(words((table(after.get(path)) or table(before.get(path))).get("reload")))
+    return sorted(found)
+
+
 def write_print(system: System, name: str, spec: Fields) -> None:
     """Note what is in effect now. The start that it belongs to stays."""
     known = table(json.loads(system.files.read(paths.print_of(name)) or b"{}"))
@@ -170,8 +183,11 @@ def write_print(system: System, name: str, spec: Fields) -> None:
 
 
 def _look(system: System, step: Step, _folder: str) -> Json:
-    made = binds.missing(system, table(step.args["old"]), table(step.args["new"]))
-    return {"invocation": state_of(system, name_of(step)).invocation, "made": [*made]}
+    name, old, new = name_of(step), table(step.args["old"]), table(step.args["new"])
+    made = binds.missing(system, old, new)
+    state = state_of(system, name)
+    units = ports.seen(system, name, noticing(old, new), reloading(old, new)) if state.running else {}
+    return {"invocation": state.invocation, "made": [*made], "units": units}
 
 
 def _live(system: System, step: Step, saved: Json) -> None:
@@ -179,7 +195,7 @@ def _live(system: System, step: Step, saved: Json) -> None:
     if not _same_start(system, name, saved):
         return  # it was started anew in between, from the new files
     old, new = table(step.args["old"]), table(step.args["new"])
-    perform(system, name, old, new)
+    perform(system, name, old, new, table(saved).get("units"))
     write_print(system, name, new)
 
 
@@ -187,7 +203,7 @@ def _unlive(system: System, step: Step, saved: Json, boot: bool) -> None:
     name = name_of(step)
     if not boot and _same_start(system, name, saved):
         old, new = table(step.args["old"]), table(step.args["new"])
-        perform(system, name, new, old)
+        perform(system, name, new, old, table(saved).get("units"), back=True)
         write_print(system, name, old)
     for path in words(table(saved).get("made")):
         with suppress(Failed):  # somebody has put something into it

@@ -4,65 +4,102 @@ they listen on wait until somebody listens there again."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from eyas.core.errors import EyasError
 from eyas.core.system import Door, System
-from eyas.core.words import Fields
-from eyas.kind.common import integer
-from eyas.kind.container.chain import DRAIN, HOLD, Ports, addresses, drained
+from eyas.core.words import Fields, Json
+from eyas.kind.common import integer, table
+from eyas.kind.container.chain import DRAIN, HOLD, addresses, drained
 from eyas.kind.container.health import ill
-from eyas.kind.container.text import tables
+from eyas.kind.container.text import tables, words
 
 PAUSE = 0.02  # seconds between two looks
 OTHERWISE = 1.0  # seconds after which a unit that is up listens where it wants to
 
 
-def restart_held(system: System, name: str, spec: Fields, units: Sequence[str]) -> None:
-    """Restart those of the units that run. Patterns stand for the units that match."""
-    if not units:
-        return
-    names = _names(system, name, units)
-    hold = integer(spec.get("hold"), HOLD)
-    ports = system.traffic.listening(name, names) if names and hold else ()
-    if not ports:
-        system.units.try_restart(units, machine=name)
-        return
-    door = Door(name, tuple(addresses(spec)), ports)
-    until = time.monotonic() + hold
-    system.traffic.hold(door, hold)
-    try:
-        drained(system, name, integer(spec.get("drain"), DRAIN), ports)
-        system.units.try_restart(units, machine=name)
-        _wait(system, name, spec, names, ports, until)
-    finally:
-        system.traffic.release(door)
+def seen(system: System, name: str, restarts: Sequence[str], reloads: Sequence[str]) -> dict[str, Json]:
+    """What a change has to know of the units that it will restart, or that cannot reload: which of them run, which have
+    failed, and where they listen. Patterns stand for the units that match. Nothing is asked where there are none."""
+    if not restarts and not reloads:
+        return {}
+    states = system.units.show([*restarts, *reloads], machine=name).values()
+    mine = [state for state in states if not state.can_reload or any(fnmatchcase(state.name, one) for one in restarts)]
+    running = [state.name for state in mine if state.running]
+    listening = system.traffic.listening(name, running) if running else ()
+    return {
+        "running": [*running],
+        "failed": [state.name for state in mine if state.active == "failed"],
+        "listening": [[proto, port] for proto, port in listening],
+    }
 
 
-def _names(system: System, name: str, units: Sequence[str]) -> list[str]:
-    plain = [unit for unit in units if "*" not in unit]
-    if len(plain) == len(units):
-        return plain
-    return sorted({*plain, *system.units.show(units, machine=name)})
+def stiff(system: System, name: str, units: Iterable[str]) -> set[str]:
+    """Those of the units that cannot reload, and restart instead."""
+    asked = sorted(units)
+    states = system.units.show(asked, machine=name) if asked else {}
+    return {state.name for state in states.values() if not state.can_reload}
 
 
-def _wait(system: System, name: str, spec: Fields, units: Sequence[str], ports: Ports, until: float) -> None:
-    """Wait until somebody listens on these ports again. Not for a unit that failed, nor for one that now listens
-    elsewhere; where nobody listens for a while, the probes of the container say when it is well."""
-    began = time.monotonic()
-    asked = False
-    while time.monotonic() < until:
-        now = set(system.traffic.listening(name, units))
-        if set(ports) <= now:
+class Held:
+    """The ports of units that restart, held while they do. When something fails they stay held, for the way back,
+    which is one of these with ``back`` and lets go in any case."""
+
+    def __init__(
+        self, system: System, name: str, spec: Fields, known: Mapping[str, Json], *, back: bool = False
+    ) -> None:
+        self.system, self.name, self.spec, self.back = system, name, spec, back
+        self.units = words(known.get("running"))
+        self.ports = _ports(known.get("listening"))
+        self.seconds = integer(spec.get("hold"), HOLD) if self.ports else 0
+        self.door = Door(name, tuple(addresses(spec)), self.ports)
+        self.until = time.monotonic() + self.seconds
+
+    def __enter__(self) -> Held:
+        if self.seconds:
+            self.system.traffic.hold(self.door, self.seconds)
+            drained(self.system, self.name, integer(self.spec.get("drain"), DRAIN), self.ports)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self.seconds and (kind is None or self.back):
+            self.system.traffic.release(self.door)
+
+    def wait(self) -> bool:
+        """Wait until somebody listens there again; False when there was nothing to wait for. Not for a unit that
+        listens elsewhere now; where nobody listens for a while, the container's probes say when it is well."""
+        if self.seconds:
+            self._wait()
+        return bool(self.seconds)
+
+    def _wait(self) -> None:
+        began = time.monotonic()
+        while time.monotonic() < self.until:
+            now = set(self.system.traffic.listening(self.name, self.units))
+            if set(self.ports) <= now:
+                return
+            if time.monotonic() > began + OTHERWISE:
+                if now or ill(self.system.units.show(self.units, machine=self.name)):
+                    return
+                if tables(self.spec.get("probes")):
+                    self._probe()
+                    return
+            time.sleep(PAUSE)
+
+    def _probe(self) -> None:
+        try:
+            self.system.containers.probe(self.name)
+        except EyasError:  # what they saw is asked for by a step of its own
             return
-        late = time.monotonic() > began + OTHERWISE
-        if late and (now or ill(system.units.show(units, machine=name))):
-            return
-        if late and not asked and tables(spec.get("probes")):
-            asked = True
-            try:
-                system.containers.probe(name)
-            except EyasError:
-                continue
-            return
-        time.sleep(PAUSE)
+
+
+def _ports(value: Json) -> tuple[tuple[str, int], ...]:
+    rows = value if isinstance(value, list) else []
+    return tuple((str(row[0]), integer(row[1])) for row in rows if isinstance(row, list) and len(row) == 2)
+
+
+def revived(known: Json, *, back: bool) -> list[str]:
+    """Units that have to run after a change although it restarts only what runs: forwards those that had failed, for
+    this may be what mends them; backwards those that ran before."""
+    return words(table(known).get("running" if back else "failed"))
