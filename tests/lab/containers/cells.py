@@ -24,6 +24,7 @@ PUBLIC = {4: "203.0.113.112", 6: "2001:db8:5:1::2"}
 CLIENT = {4: "198.51.100.10", 6: "2001:db8:ffff::10"}
 """Address of a client in the lab's internet."""
 GATEWAY = {4: "10.0.7.1", 6: "fd00:7::1"}
+INSIDE = {"alpha": {4: "10.0.7.10", 6: "fd00:7::10"}, "beta": {4: "10.0.7.20", 6: "fd00:7::20"}}
 ASK = """
 import socket, sys
 address, port, text = sys.argv[1], int(sys.argv[2]), sys.argv[3]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.containers.cells import CLIENT, GATEWAY, PUBLIC, Cells, bracket
+from tests.lab.containers.cells import CLIENT, GATEWAY, INSIDE, PUBLIC, Cells, bracket
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 SEES = {
     "internet": lambda family: CLIENT[family],
     "host": lambda family: PUBLIC[family],
-    "beta": lambda family: GATEWAY[family],
+    "beta": lambda family: INSIDE["beta"][family],
     "alpha": lambda family: GATEWAY[family],
 }
-"""Whom a server behind a forward sees, by where the client is: a client outside keeps its address."""
+"""Whom a server behind a forward sees, by where the client is: clients keep their address, but for one
+that asks for itself: it would refuse its own."""
 
 
 @FAMILIES

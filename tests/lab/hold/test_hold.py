@@ -1,0 +1,197 @@
+"""New connections to a container that is away wait for it, and for no longer than was said."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.lab.hold.rig import PUBLIC, SHOP, Rig, told
+
+SLACK = 2.0  # seconds; a client that waits for its own timer after a restart of some seconds would wait for longer
+
+
+def test_nobody_is_refused_while_a_container_restarts(rig: Rig) -> None:
+    """From outside by a forward, from another container by its address, and by the public one, in both families."""
+    with (
+        rig.load("internet", f"http://{PUBLIC[4]}/", 60, 5) as outside,
+        rig.load("mill", f"http://{SHOP[6]}:8080/", 30, 5) as inside,
+        rig.load("mill", f"http://{PUBLIC[4]}/", 30, 5) as reflected,
+        rig.agent() as agent,
+    ):
+        time.sleep(1)
+        began = time.monotonic()
+        agent("hold", 60)
+        assert rig.held()
+        rig.restart()
+        agent("release")
+        away = time.monotonic() - began
+        for process, sees in ((outside, "198.51.100.10"), (inside, "fd00:7::20"), (reflected, "10.0.7.20")):
+            seen = told(process)
+            print(f"away for {away:.2f} s: {seen}")
+            assert seen["failed"] == 0
+            assert list(seen["answers"]) == [f"shop sees {sees}"]
+            assert seen["longest"] < away + SLACK
+        assert rig.held() == []
+    assert rig.host.execute("ip", "link", "show", "eyas-hold").code != 0
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_client_does_not_wait_for_its_own_timer(rig: Rig, family: int) -> None:
+    """With no linear timeouts a client asks again after 1, 3, 7 and 15 seconds (net.ipv4.tcp_syn_linear_timeouts)."""
+    rig.internet.succeed("sysctl", "-q", "-w", "net.ipv4.tcp_syn_linear_timeouts=0")
+    with rig.agent() as agent:
+        agent("hold", 60)
+        urls = [f"http://{PUBLIC[family]}/", f"http://{PUBLIC[family]}:7080/"]  # the second is for the outside only
+        took = ("curl", "-sS", "--max-time", "30", "--parallel", "-w", "%{time_total}\n", *urls)
+        with rig.client("internet", *took) as client, rig.client("host", *took[:-1]) as here:
+            time.sleep(3.4)
+            agent("release")
+            lines = client.communicate()[0].split()
+            assert here.communicate()[0].split()[:2] == ["shop", "sees"]
+    times = [float(word) for word in lines if word.replace(".", "").isdigit() and word.count(".") == 1]
+    assert lines.count("sees") == 2
+    assert all(3.3 < seconds < 6 for seconds in times), lines
+
+
+def test_what_nobody_lets_go_of_is_let_go_by_the_kernel(rig: Rig) -> None:
+    """Also when the agent dies; a client that has less patience fails."""
+    with rig.agent() as agent:
+        agent("hold", 4)
+        rig.host.succeed("ip", "link", "show", "eyas-hold")
+        rig.host.succeed("kill", "-KILL", agent.pid)
+        agent.process.wait()
+        assert rig.held()
+        assert rig.host.execute("ip", "link", "show", "eyas-hold").code != 0
+        assert rig.execute("internet", "curl", "-sS", "--max-time", "1", f"http://{PUBLIC[4]}/").code == 28
+        began = time.monotonic()
+        assert rig.internet.get(f"http://{PUBLIC[4]}/", timeout=30) == "shop sees 198.51.100.10"
+        assert 1 < time.monotonic() - began < 15
+        assert rig.held() == []
+
+
+def test_another_process_lets_go_of_all(rig: Rig) -> None:
+    with rig.agent() as dead, rig.agent() as agent:
+        dead("hold", 60)
+        rig.host.succeed("kill", "-KILL", dead.pid)
+        dead.process.wait()
+        agent("release_all")
+        assert rig.held() == []
+        assert rig.internet.get(f"http://{PUBLIC[4]}/")
+
+
+QUESTION = """
+import socket, sys, time
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.settimeout(20)
+    client.connect((sys.argv[1], 5300))
+    client.send(b"once")
+    print(client.recv(2000).decode())
+"""
+
+
+def test_a_datagram_comes_late_instead_of_never(rig: Rig) -> None:
+    with rig.agent() as agent:
+        agent("hold", 60)
+        with rig.client("internet", "python3", "-c", QUESTION, PUBLIC[4]) as client:
+            time.sleep(0.7)
+            assert client.poll() is None
+            agent("release")
+            assert client.communicate(timeout=30)[0].strip() == "shop sees 198.51.100.10 saying once"
+
+
+def test_only_what_is_held_waits(rig: Rig) -> None:
+    """One service of a container; the host by the container's address, as its probes ask; a container that asks for
+    itself; connections that there are; and the other container."""
+    url = f"http://{PUBLIC[4]}/"
+    talk = "exec 3<>/dev/tcp/$0/8081; while read -r line; do echo $line >&3; read -r answer <&3; echo $answer; done"
+    with rig.client("internet", "bash", "-c", talk, PUBLIC[4]) as client, rig.agent() as agent:
+
+        def say(word: str) -> str:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(f"{word}\n")
+            client.stdin.flush()
+            return client.stdout.readline().strip()
+
+        assert say("before") == "shop sees 198.51.100.10 saying before"
+        agent("hold", 60)
+        assert say("while") == "shop sees 198.51.100.10 saying while"
+        assert rig.host.succeed("curl", "-sS", "--max-time", "5", f"http://{SHOP[4]}:8080/") == "shop sees 10.0.7.1"
+        assert rig.execute("shop", "curl", "-sS", "--max-time", "5", url).text == "shop sees 10.0.7.1"
+        assert rig.internet.get(f"http://{PUBLIC[4]}:81/") == "mill sees 198.51.100.10"
+        for place, asked in (("internet", url), ("host", url), ("mill", url), ("mill", f"http://{SHOP[4]}:8080/")):
+            assert rig.execute(place, "curl", "-sS", "--max-time", "0.7", asked).code == 28, place
+        agent("release")
+        agent("hold", 60, ("tcp", 8081))
+        assert rig.internet.get(url) == "shop sees 198.51.100.10"
+        for place, address in (("internet", PUBLIC[4]), ("mill", SHOP[4])):
+            connect = ("timeout", "0.7", "bash", "-c", f"exec 3<>/dev/tcp/{address}/8081")
+            assert rig.execute(place, *connect).code == 124
+        agent("release", ("tcp", 8081))
+        assert rig.held() == []
+
+
+def test_a_new_rule_set_keeps_what_is_held(rig: Rig) -> None:
+    with rig.agent() as agent:
+        before = agent("digest")
+        agent("hold", 60)
+        held = len(rig.held())
+        assert agent("digest") == before
+        agent("load")
+        assert len(rig.held()) == held > 0
+        assert agent("digest") == before
+        assert rig.execute("internet", "curl", "-sS", "--max-time", "0.7", f"http://{PUBLIC[4]}/").code == 28
+        agent("release")
+        assert rig.held() == []
+
+
+FLOOD = """
+import random, socket, struct, sys
+source, target = socket.inet_aton("198.51.100.10"), socket.inet_aton(sys.argv[1])
+with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as wire:
+    for number in range(40000):
+        ip = struct.pack("!BBHHHBBH4s4s", 69, 0, 40, number & 65535, 0, 64, 6, 0, source, target)
+        wire.sendto(ip + struct.pack("!HHIIBBHHH", 1024 + number, 80, number, 0, 80, 2, 1024, 0, 0), (sys.argv[1], 0))
+"""
+
+
+def test_a_flood_is_not_kept(rig: Rig) -> None:
+    with rig.agent() as agent:
+        agent("hold", 60)
+        before = agent("memory")
+        rig.internet.succeed("python3", "-c", FLOOD, PUBLIC[4], timeout=60)
+        agent("release")
+        assert agent("memory") - before < 64 << 20
+    assert rig.internet.get(f"http://{PUBLIC[4]}/", timeout=20) == "shop sees 198.51.100.10"
+
+
+def test_what_is_under_way_is_seen(rig: Rig) -> None:
+    """A request that was not answered yet; not a connection that is idle."""
+    with rig.agent() as agent:
+        ports = [["tcp", 8080], ["tcp", 8081], ["udp", 5300]]
+        assert agent("listening", "serve.service") == ports
+        assert agent("listening", "dbus.service") == []
+        assert agent("busy") == 0
+        slow = ("curl", "-sS", f"http://{PUBLIC[4]}/?seconds=2")
+        idle = "exec 3<>/dev/tcp/$0/8081; echo word >&3; read -r answer <&3; echo $answer; read -r wait"
+        with rig.client("internet", "bash", "-c", idle, PUBLIC[4]) as client:
+            assert client.stdout is not None
+            assert client.stdout.readline().startswith("shop sees")
+            time.sleep(0.5)
+            assert agent("busy") == 0
+            with rig.client("internet", *slow) as asking:
+                time.sleep(0.7)
+                assert agent("busy") == 1
+                assert agent("busy", ("tcp", 8080)) == 1
+                assert agent("busy", ("tcp", 8081)) == 0
+                assert asking.communicate()[0] == "shop sees 198.51.100.10\n"
+            rig.host.wait_until(lambda: agent("busy") == 0, "nobody is busy", 5)
+
+
+def test_the_host_is_whole_afterwards(rig: Rig) -> None:
+    """Nothing is left of it all, and nothing is to be done."""
+    assert rig.host.execute("ip", "link", "show", "eyas-hold").code != 0
+    assert rig.host.execute("test", "-e", "/run/eyas/held").code != 0
+    assert rig.held() == []
+    rig.eyas("--lab", "plan", "--exit-code")
