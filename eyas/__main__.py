@@ -85,7 +85,7 @@ def _dispatch(call: Call) -> int:
     context = context_of(call.globals)
     if call.verb.looks:
         begin_early(context)
-    if call.verb.plans and not (call.values.get("json") or call.values.get("only")):
+    if call.verb.plans and not (call.values.get("json") or call.values.get("only") or call.values.get("boot")):
         from eyas.cli.settled import settled
 
         if line := settled(context):

@@ -69,6 +69,10 @@ class World:
         """As root-up.sh: refuses what it refuses, leaves the prints that it leaves."""
         files = self.files
         env, spec = files.read(paths.env(name)), files.read(paths.spec(name))
+        started = files.read(paths.unit(name))
+        if files.read(paths.now_spec(name)) is not None:
+            now = (paths.now_env, paths.now_spec, paths.now_unit)
+            env, spec, started = (files.read(path(name)) for path in now)
         if env is None or spec is None:
             raise Failed(f"cannot assemble the root of {name}: no {paths.env(name)}")
         fields = json.loads(spec)
@@ -90,7 +94,7 @@ class World:
         }
         self.roots[name] = Assembled(fields["tree"], fields["layer"])
         self._put(paths.print_of(name), json.dumps({"invocation": invocation, "spec": fields}).encode())
-        self._put(f"{paths.PRINTS}/{name}.unit", files.read(paths.unit(name)) or b"")
+        self._put(f"{paths.PRINTS}/{name}.unit", started or b"")
 
     def _addresses(self) -> dict[str, str]:
         found = {}
@@ -107,6 +111,9 @@ class World:
         self.containers.bound.pop(name, None)
 
     def load_firewall_at_boot(self) -> None:
+        names = self.files.nodes.pop(paths.NAMES_NEXT, None)
+        if names is not None:
+            self._put(paths.NAMES, names.data)
         text = self.files.read(paths.FIREWALL)
         if text:
             self.firewall.text = text.decode()

@@ -22,10 +22,13 @@ class WorldFirewall:
         self.fuse = fuse
         self.text = ""
 
-    def load(self, text: str) -> None:
-        self.fuse.act()
+    def check(self, text: str) -> None:
         if "syntax error" in text:
             raise Failed("cannot load the rules: syntax error")
+
+    def load(self, text: str) -> None:
+        self.fuse.act()
+        self.check(text)
         for name in set(re.findall(r"\$(\w[\w-]*)", text)) - set(re.findall(r"^define (\S+) =", text, re.MULTILINE)):
             raise Failed(f"cannot load the rules: unknown identifier {name}")
         self.text = text

@@ -54,8 +54,12 @@ class WorldUnits:
             if node.type == "link" and node.target == "/dev/null":
                 found[name] = "masked"
                 continue
-            drop_ins = [files.read(f"{path}.d/{d}") or b"" for d in files.list(f"{path}.d") if d.endswith(".conf")]
-            found[name] = b"\0".join([files.read(path) or b"", *drop_ins]).decode()
+            # What is in system.control goes before it, a file of the same name each (systemd.unit(5)).
+            body = files.read(f"{paths.CONTROL}/{name}") or files.read(path) or b""
+            folders = {d: f"{folder}/{name}.d/{d}" for folder in (paths.UNITS, paths.CONTROL)
+                       for d in files.list(f"{folder}/{name}.d") if d.endswith(".conf")}  # fmt: skip
+            drop_ins = [files.read(folders[d]) or b"" for d in sorted(folders)]
+            found[name] = b"\0".join([body, *drop_ins]).decode()
         return found
 
     def _enabled(self, name: str) -> bool:

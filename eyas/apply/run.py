@@ -203,6 +203,7 @@ def _kept(run: Run, before: dict[str, str]) -> Outcome:
     run.journal.use_reserve()
     run.journal.write("kept")
     run.journal.sync()
+    let_go(run.system, run.plan)
     disturbed, proved = prove(run.plan, before, invocations(run.system))
     for container in disturbed:
         text = f"{container} was to be left alone, but it does not run with the invocation it had before"
@@ -269,7 +270,7 @@ def _back(run: Run, before: dict[str, str]) -> Outcome:
 
 
 def let_go(system: System, plan: Plan) -> None:
-    """After the way back no connection waits for anybody, whatever could not be undone. An error is none: the kernel
+    """In the end no connection waits for anybody, whatever could not be done or undone. An error is none: the kernel
     lets go by itself."""
     if not any(step.verb == "hold" or step.phase is Phase.live for step in plan.steps):
         return
@@ -373,7 +374,8 @@ def prove(plan: Plan, before: dict[str, str], after: dict[str, str]) -> tuple[li
     moved = {*plan.restarts(), *plan.replaced()}
     for change in plan.changes:
         if change.kind == "container" and (
-            change.action in (Action.create, Action.start, Action.delete) or change.impact >= Impact.restart
+            change.action in (Action.create, Action.start, Action.delete)
+            or Impact.restart <= change.impact < Impact.reboot
         ):
             moved.add(change.owner)
     promised = [c for c in before if c not in moved or c in plan.untouched]

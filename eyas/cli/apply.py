@@ -7,7 +7,7 @@ from eyas.cli.made import Made, make, only_names
 from eyas.cli.session import Session
 from eyas.cli.view.plan import plan_text, question
 from eyas.core.errors import EyasError, UsageError
-from eyas.core.words import Action, Json, Plan
+from eyas.core.words import Action, Impact, Json, Plan
 
 FORMAT = 1
 WITHIN = 30  # seconds
@@ -18,6 +18,7 @@ def run(
     *,
     names: tuple[str, ...] = (),
     only: bool = False,
+    boot: bool = False,
     yes: bool = False,
     jobs: int | None = None,
     confirm_within: int | None = None,
@@ -26,8 +27,13 @@ def run(
     """Plan, ask when something restarts, apply, and prove that the rest was left alone."""
     chosen = only_names(only, names)
     with Session(context) as session:
-        made = make(session, only=chosen, jobs=jobs or 0, mend=True)
-        return carry_out(context, session, made, yes=yes, json=json, within=confirm_within)
+        made = make(session, only=chosen, boot=boot, jobs=jobs or 0, mend=True)
+        # What only waits for a boot cuts nobody off now.
+        within = 0 if boot else confirm_within
+        code = carry_out(context, session, made, yes=yes, json=json, within=within)
+    if boot and code == 0 and made.plan and not json:
+        context.tell(f"Prepared: takes effect at the next boot of {made.plan.host}; until then eyas status lists it.")
+    return code
 
 
 def carry_out(
@@ -75,7 +81,7 @@ def _risky(plan: Plan, confirm: int) -> list[str]:
     from eyas.apply.risk import risks
 
     found = ", ".join(risks(plan).values())
-    if not found:
+    if not found or plan.impact is Impact.reboot:
         return []
     if confirm:
         return [f"May cut your connection ({found}): goes back unless a fresh one confirms it within {confirm} s."]

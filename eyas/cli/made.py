@@ -34,11 +34,23 @@ class Made:
         return {"note": self.note, "left": [left.to_json() for left in self.left]} if self.note else {}
 
 
-def make(session: Session, *, only: Sequence[str] = (), jobs: int = 0, mend: bool = False) -> Made:
-    """The plan for the session's host, or for the part of it that these names are."""
+def make(session: Session, *, only: Sequence[str] = (), boot: bool = False, jobs: int = 0, mend: bool = False) -> Made:
+    """The plan for the session's host, or for the part of it that these names are; with ``boot`` for its next boot."""
     plan, wanted = session.planned(jobs, mend=mend)
     made = Made(plan, wanted)
-    return _part(session, made, only) if only else made
+    if only:
+        made = _part(session, made, only)
+    return _prepared(session, made) if boot and (made.plan or not only) else made
+
+
+def _prepared(session: Session, made: Made) -> Made:
+    from eyas.plan.boot import at_boot
+
+    found = at_boot(made.plan, made.wanted.resources, session.observed().resources)
+    note = ", ".join(words for words in (made.note, "for the next boot") if words)
+    lines = [f"Left out: {each.id.replace(':', ' ', 1)}: {each.why}." for each in found.left]
+    wanted = replace(made.wanted, resources=found.desired)
+    return Made(found.plan, wanted, note, (*made.left, *found.left), (*made.remarks, *lines))
 
 
 def only_names(only: bool, names: Sequence[str]) -> Sequence[str]:

@@ -10,12 +10,18 @@ DIFFERENCES = 3
 
 
 def run(
-    context: Context, *, names: tuple[str, ...] = (), only: bool = False, json: bool = False, exit_code: bool = False
+    context: Context,
+    *,
+    names: tuple[str, ...] = (),
+    only: bool = False,
+    boot: bool = False,
+    json: bool = False,
+    exit_code: bool = False,
 ) -> int:
     """Show the plan; 3 when there are differences and that was asked for."""
     chosen = only_names(only, names)
     with Session(context) as session:
-        made = make(session, only=chosen)
+        made = make(session, only=chosen, boot=boot)
         session.listener.close()
         if json:
             context.write_json({**made.plan.to_json(), **made.to_json()})

@@ -52,7 +52,7 @@ def made(session: Session) -> Report:
         name: {**found, "os": wanted.systems.get(name, ""), **({"memory": counted[name]} if name in counted else {})}
         for name, found in look.facts().items()
     }
-    return report(session.host, wanted.resources, actual, changes, facts, runs, time.time())
+    return report(session.host, wanted.resources, actual, changes, facts, runs, time.time(), session.observed().pending)
 
 
 def _runs(resource: Resource) -> bool:
@@ -74,4 +74,4 @@ def only(report: Report, names: Sequence[str]) -> Report:
     for name in names:
         if name not in known:
             raise UsageError(f"cannot show {name}: no container has this name", f"there are: {', '.join(known)}")
-    return replace(report, rows=tuple(row for row in report.rows if row.name in names), drift=())
+    return replace(report, rows=tuple(row for row in report.rows if row.name in names), drift=(), pending=())

@@ -30,6 +30,7 @@ EXIT_CODE = Option("exit_code", ("--exit-code",), "End with 3 when there are dif
 JOBS = Option(
     "jobs", ("-j", "--jobs"), "Build so many images at a time (default: one for each processor).", "N", number=True
 )
+BOOT = Option("boot", ("--boot",), "Prepare all for the next boot of the host, and disturb nothing that runs.")
 CONFIRM = Option(
     "confirm_within",
     ("--confirm-within",),
@@ -81,7 +82,7 @@ VERBS = (
         "Show what apply would change, and who will notice.",
         "Compares what the definitions ask for with what the host has. Changes nothing on the host.",
         arguments=(PART,),
-        options=(ONLY, JSON, EXIT_CODE),
+        options=(ONLY, BOOT, JSON, EXIT_CODE),
         looks=True,
         plans=True,
     ),
@@ -92,7 +93,7 @@ VERBS = (
         "Shows the plan, asks when something restarts, applies it as journaled steps, and checks afterwards that "
         "nothing else was touched. What fails is undone.",
         arguments=(PART,),
-        options=(ONLY, YES, JOBS, CONFIRM, JSON),
+        options=(ONLY, BOOT, YES, JOBS, CONFIRM, JSON),
         looks=True,
         plans=True,
     ),

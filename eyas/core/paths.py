@@ -18,6 +18,7 @@ ACCEPTED = f"{STATE}/accepted"  # what containers wrote and lost by a restart, a
 WAITS = f"{STATE}/history-of-waits"  # how long people waited in past runs
 NAMES_DIR = f"{STATE}/names"
 NAMES = f"{NAMES_DIR}/hosts"
+NAMES_NEXT = f"{STATE}/names.next"  # takes its place at the next boot
 
 ETC = "/etc/eyas"
 SPECS = f"{ETC}/containers"
@@ -38,6 +39,9 @@ CARRY = f"{RUNTIME}/carry"
 LOCK = f"{RUNTIME}/lock"
 FIREWALL_PRINT = f"{RUNTIME}/firewall.print"
 FIREWALL_LISTING = f"{RUNTIME}/firewall.listing"
+PENDING = f"{RUNTIME}/pending.json"  # what is prepared for the next boot (`eyas.kind.pending`)
+NOW = f"{RUNTIME}/now"  # what counts until then, where other things are on disk
+CONTROL = "/run/systemd/system.control"  # unit files that go before those of UNITS (systemd.unit(5))
 HELD = f"{RUNTIME}/held"  # there while connections may be held, so that nobody asks the kernel for nothing
 
 
@@ -68,6 +72,23 @@ def env(container: str) -> str:
 def slot(container: str) -> str:
     """Which of its two slots a stateless container runs in; not there for the first one (`eyas.kind.slots`)."""
     return f"{SPECS}/{container}.slot"
+
+
+def now_spec(container: str) -> str:
+    """The spec that counts until the next boot, where another one is prepared; with it the three that follow."""
+    return f"{NOW}/{container}.json"
+
+
+def now_env(container: str) -> str:
+    return f"{NOW}/{container}.env"
+
+
+def now_unit(container: str) -> str:
+    return f"{CONTROL}/{unit_name(container)}"
+
+
+def now_limits(container: str) -> str:
+    return f"{now_unit(container)}.d/50-eyas-limits.conf"
 
 
 def unit_name(container: str) -> str:

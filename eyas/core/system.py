@@ -157,6 +157,9 @@ class Firewall(Protocol):
         """Load a rule set in one transaction. Failed with nft's words when it is refused; nothing has
         changed then."""
 
+    def check(self, text: str) -> None:
+        """Failed, with nft's words, when `load` would refuse this rule set; nothing changes."""
+
     def digest(self) -> str:
         """Digest of the table as the kernel lists it, without handles and counters; '' when there is none."""
 

@@ -280,7 +280,9 @@ class Plan:
     def restarts(self) -> Iterator[str]:
         """Names of containers that this plan restarts or stops."""
         for change in self.changes:
-            if change.kind == "container" and (change.impact >= Impact.restart or change.action is Action.delete):
+            if change.kind == "container" and (
+                Impact.restart <= change.impact < Impact.reboot or change.action is Action.delete
+            ):
                 yield change.owner
 
     def to_json(self) -> dict[str, Json]:

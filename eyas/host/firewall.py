@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 
 from eyas.core import held, paths
 from eyas.core.errors import Failed
@@ -53,13 +54,20 @@ class RealFirewall:
         """Begin a listing; the next `digest` takes its answer."""
         self._ahead = start(LIST)
 
+    def check(self, text: str) -> None:
+        self._nft(["nft", "-c", "-f", "-"], text)
+
     def load(self, text: str) -> None:
         if os.path.exists(paths.HELD):
             # In the same transaction, so that connections go on waiting.
             listed = run(LIST, check=False)
             text += carried(listed.text, text) if listed.code == 0 else ""
+        self._nft(["nft", "-f", "-"], text)
+
+    @staticmethod
+    def _nft(argv: Sequence[str], text: str) -> None:
         try:
-            run(["nft", "-f", "-"], input=text)
+            run(argv, input=text)
         except CommandFailed as error:
             why = " ".join(error.result.error.split("\n")[:2]) or error.message
             raise Failed(f"cannot load the firewall: {why}", "the table that was there before is unchanged") from None

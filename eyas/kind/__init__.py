@@ -41,6 +41,7 @@ from eyas.kind.look import Look
 from eyas.kind.names import Names
 from eyas.kind.network import Network
 from eyas.kind.package import Package
+from eyas.kind.pending import Pending, read, shown
 from eyas.kind.sysctl import Sysctl
 from eyas.kind.systemd import Systemd
 from eyas.kind.tree import Tree
@@ -90,7 +91,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Package(), Directory(), Tree(), Layer(), Identity(), User(), Sysctl(), File(), Unit(), Network(), Names(),
-        Firewall(), Container(), Systemd(),
+        Firewall(), Container(), Systemd(), Pending(),
     )
 }  # fmt: skip
 
@@ -121,4 +122,6 @@ def verb_of(step: Step) -> Verb:
 def observe(system: System) -> dict[str, Resource]:
     """All that eyas owns on the host, by id. Asks systemd and the kernel once each, at the same time."""
     look = Look(system)
-    return {resource.id: resource for kind in KINDS.values() for resource in kind.observe(look)}
+    found = {resource.id: resource for kind in KINDS.values() for resource in kind.observe(look)}
+    waiting = read(system)
+    return shown(found, waiting) if waiting else found

@@ -51,6 +51,17 @@ def _load(system: System, step: Step, _saved: Json) -> None:
     load(system, file_text(system.files, text(step, "ruleset")))
 
 
+def _store(system: System, step: Step, _saved: Json) -> None:
+    """For the next boot: on disk alone, when the kernel would take it."""
+    body = file_text(system.files, text(step, "ruleset"))
+    system.firewall.check(body)
+    system.files.write(paths.FIREWALL, body.encode(), 0o600)
+
+
+def _unstore(system: System, _step: Step, saved: Json, _boot: bool) -> None:
+    snapshot.put_back(system, table(saved)["file"])
+
+
 def _remove(system: System, _step: Step, saved: Json) -> None:
     system.firewall.delete()
     snapshot.put_away(system, paths.FIREWALL, folder_of(saved))
@@ -76,7 +87,11 @@ def _back(system: System, _step: Step, saved: Json, boot: bool) -> None:
 
 class Firewall:
     name = "firewall"
-    verbs: Mapping[str, Deed] = {"load": Deed(_load, _look, _back), "remove": Deed(_remove, _look, _back)}
+    verbs: Mapping[str, Deed] = {
+        "load": Deed(_load, _look, _back),
+        "store": Deed(_store, _look, _unstore),
+        "remove": Deed(_remove, _look, _back),
+    }
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
         """``ruleset`` and ``drift`` (what is loaded is not what we loaded)."""

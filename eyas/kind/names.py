@@ -12,25 +12,40 @@ from eyas.kind.common import Deed, differences, folder_of, table, text
 
 
 def _look(system: System, _step: Step, folder: str) -> Json:
-    return {"folder": folder, "was": snapshot.take(system, paths.NAMES, folder)}
+    was, next_ = (snapshot.take(system, path, folder) for path in (paths.NAMES, paths.NAMES_NEXT))
+    return {"folder": folder, "was": was, "next": next_}
 
 
 def _write(system: System, step: Step, _saved: Json) -> None:
     system.files.mkdir(paths.NAMES_DIR)
     system.files.write(paths.NAMES, text(step, "content").encode())
+    system.files.remove(paths.NAMES_NEXT)
+
+
+def _stage(system: System, step: Step, _saved: Json) -> None:
+    """For the next boot: every container sees the file itself, and at once."""
+    system.files.mkdir(paths.NAMES_DIR)
+    system.files.write(paths.NAMES_NEXT, text(step, "content").encode())
 
 
 def _remove(system: System, _step: Step, saved: Json) -> None:
     snapshot.put_away(system, paths.NAMES, folder_of(saved))
+    system.files.remove(paths.NAMES_NEXT)
 
 
 def _back(system: System, _step: Step, saved: Json, _boot: bool) -> None:
     snapshot.put_back(system, table(saved)["was"])
+    if table(saved).get("next"):
+        snapshot.put_back(system, table(saved)["next"])
 
 
 class Names:
     name = "names"
-    verbs: Mapping[str, Deed] = {"write": Deed(_write, _look, _back), "remove": Deed(_remove, _look, _back)}
+    verbs: Mapping[str, Deed] = {
+        "write": Deed(_write, _look, _back),
+        "stage": Deed(_stage, _look, _back),
+        "remove": Deed(_remove, _look, _back),
+    }
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
         return differences(want, have, ("content",), note=lambda _field, old, new: changed_names(old, new))

@@ -63,6 +63,11 @@ def _reload_after(system: System, _step: Step, _saved: Json, boot: bool) -> None
         system.network.reload()
 
 
+def _prepared(system: System, step: Step, saved: Json, boot: bool) -> None:
+    """Take back a file that was written for the next boot: no link was made from it."""
+    _back(system, step, saved, boot)
+
+
 def _made(system: System, step: Step, saved: Json, boot: bool) -> None:
     """Take back a file that was written: a link that it made goes too."""
     content = text(step, "content")
@@ -77,6 +82,7 @@ class Network:
     name = "network"
     verbs: Mapping[str, Deed] = {
         "write": Deed(_write, _look, _made),
+        "store": Deed(_write, _look, _prepared),
         "remove": Deed(_remove, _look, _back),
         "reload": Deed(_reload),
         "settle": Deed(back=_reload_after),

@@ -53,7 +53,7 @@ def _look(system: System, step: Step, _folder: str) -> Json:
 def _set(system: System, step: Step, saved: Json) -> None:
     key, value = _key(step), text(step, "value")
     owned.claim(system, step.id, {"before": table(saved)["live"]})
-    if plain(system.kernel.get(key)) != plain(value):
+    if not step.args.get("boot") and plain(system.kernel.get(key)) != plain(value):
         system.kernel.set(key, value)
     _put_file(system, key, plain(value))
 

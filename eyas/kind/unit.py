@@ -104,6 +104,12 @@ def _remove(system: System, step: Step, saved: Json) -> None:
     owned.release(system, step.id)
 
 
+def _unlink(system: System, step: Step, _saved: Json) -> None:
+    """It does not start at the next boot any more; until then it is what it is."""
+    for link in install_links(_name(step), _content(system, _name(step)) or ""):
+        system.files.remove(link)
+
+
 def _back(system: System, _step: Step, saved: Json, _boot: bool) -> None:
     seen = table(saved)
     links = seen["links"]
@@ -153,6 +159,7 @@ class Unit:
         "write": Deed(_write, _look, _back),
         "start": Deed(_start, _look_state, _unstart),
         "stop": Deed(_stop, _look_state),
+        "unlink": Deed(_unlink, _look, _back),
         "remove": Deed(_remove, _look, _back),
     }
 

@@ -14,7 +14,7 @@ from eyas.core.words import Action, Change, Impact, Loss, Plan
 
 def felt(plan: Plan) -> bool:
     """Whether anybody will wait: only then is it worth asking the host for its past."""
-    return any(c.kind == "container" and _waits(c) for c in plan.changes) or any(plan.restarts())
+    return any(c.kind == "container" and _waits(c) for c in plan.changes) or any(plan.restarts()) or any(plan.replaced())
 
 
 def foreseen(
@@ -23,7 +23,7 @@ def foreseen(
     """The same plan, with figures in its notices and with the losses of its restarts. ``carried`` are folders by
     container whose content goes over to a bind, and so is not lost."""
     changes = tuple(_with_wait(change, waits) if _waits(change) else change for change in plan.changes)
-    restarting = set(plan.restarts())
+    restarting = {*plan.restarts(), *plan.replaced()}  # a new generation has a fresh root, too
     told = tuple(_without(loss, (carried or {}).get(loss.container, ())) for loss in losses)
     return replace(plan, changes=changes, losses=tuple(loss for loss in told if loss.container in restarting))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from eyas.core.words import Action, Change, FieldChange, Impact, Phase, Plan, Reason, Resource, Resources, Step
 from eyas.kind import kind_of
+from eyas.kind.pending import NEW, done_step
 from eyas.plan.notice import notice
 from eyas.plan.order import ordered, waves
 from eyas.plan.roll import rolled
@@ -37,6 +38,8 @@ def plan(desired: Resources, actual: Resources, host: str, only: Collection[str]
     for id_, change in changes.items():
         steps += kind_of(change.kind).steps(change, desired.get(id_), actual.get(id_))
     steps += _guards(steps, changes, desired, actual)
+    waiting = [id_ for id_ in changes if (have := actual.get(id_)) is not None and have.fields.get("pending")]
+    steps += [done_step(waiting)] if waiting else []
     containers = [r for r in (*actual.values(), *desired.values()) if r.kind == "container"]
     done = Plan(
         host, tuple(changes.values()), ordered(rolled(steps, desired, actual), waves(containers)), (), tuple(left)
@@ -58,9 +61,14 @@ def _guards(steps: list[Step], changes: dict[str, Change], desired: Resources, a
 
 def _change(want: Resource | None, have: Resource | None) -> Change | None:
     """What has to happen to one resource, None for nothing."""
+    if want is not None and have is not None and have.fields.get("pending") == NEW:
+        have = None  # on disk for the next boot alone
     some = want or have
     assert some is not None
     fields = tuple(kind_of(some.kind).compare(want, have))
+    if not fields and want is not None and have is not None and have.fields.get("pending") and want.kind != "container":
+        said = "what was prepared for the next boot is taken back"
+        fields = (FieldChange("pending", None, None, Impact.live, f"{want.name}: {said}"),)
     action, reason = _action(want, have, fields)
     if action is None:
         return None

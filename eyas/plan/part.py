@@ -54,7 +54,7 @@ def part(desired: Resources, actual: Resources, last: Resources, host: str, name
     for id_ in {*actual, *last} - chosen:
         keeps = last.get(id_) or actual[id_]
         if id_ in last or not last or keeps.kind not in ("tree", "layer"):
-            wanted[id_] = _as_wanted(keeps)
+            wanted[id_] = as_wanted(keeps)
     wanted |= shared
     # Of what is not chosen nobody mends anything here, not even where a partner's restart passes by.
     seen = {id_: have if id_ in chosen else _calm(have) for id_, have in actual.items()}
@@ -93,7 +93,7 @@ def _missing(change: Change, actual: Resources) -> bool:
     return change.kind == "network" or (first and change.kind == "sysctl")
 
 
-def _as_wanted(resource: Resource) -> Resource:
+def as_wanted(resource: Resource) -> Resource:
     """An observed resource as a definition would ask for it; one that was wanted stays as it is."""
     fields = resource.fields
     if resource.kind == "container":
@@ -115,7 +115,7 @@ def _calm(have: Resource) -> Resource:
 def _with_partners(wanted: Mapping[str, Resource], actual: Resources, chosen: Collection[str]) -> dict[str, Resource]:
     """The wanted state as the plan needs it: who is not chosen, and restarts along, starts from what is on disk."""
     partners = {
-        id_: _as_wanted(have)
+        id_: as_wanted(have)
         for id_, have in actual.items()
         if have.kind == "container" and id_ not in chosen and id_ in wanted
     }

@@ -15,7 +15,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
@@ -85,11 +85,13 @@ class LabWire:
 @dataclass(frozen=True)
 class Observed:
     """What a host holds. ``interrupted`` is the run that nobody ended: recover it before planning anything; unless
-    ``busy`` tells who is at it."""
+    ``busy`` tells who is at it. ``pending`` are ids that are prepared for the next boot, with digests of their fields
+    then."""
 
     resources: dict[str, Resource]
     interrupted: str | None
     busy: str | None = None
+    pending: Mapping[str, str] = field(default_factory=dict)
 
 
 class Connection:
@@ -329,8 +331,12 @@ def ensure(transport: Transport) -> None:
 def observed(answer: Json) -> Observed:
     data = cast("dict[str, Json]", answer)
     interrupted, busy = data.get("interrupted"), data.get("busy")
+    waiting = cast("dict[str, Json]", data.get("pending") or {})
     return Observed(
-        _resources(data.get("resources")), str(interrupted) if interrupted else None, str(busy) if busy else None
+        _resources(data.get("resources")),
+        str(interrupted) if interrupted else None,
+        str(busy) if busy else None,
+        {id_: str(new) for id_, new in waiting.items()},
     )
 
 

@@ -11,9 +11,9 @@ States of a container, as people need them:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from eyas.core.words import Action, Change, Fields, Json, Resource, Resources
+from eyas.core.words import Action, Change, Fields, Json, Resource, Resources, digest
 
 VERSION = 1
 
@@ -33,7 +33,8 @@ PREPARES = ("tree", "layer", "identity", "directory")  # said with their contain
 class Row:
     """One container. ``uptime`` in seconds, ``memory`` in bytes; None where it cannot be known (not running, or a
     kernel without accounting). ``health`` is healthy, unhealthy, starting or '' (does not run); ``failing`` says
-    which probes fail and how. ``drift`` has a text for each difference."""
+    which probes fail and how. ``drift`` has a text for each difference, ``pending`` one for each that takes effect at
+    the next boot of the host."""
 
     name: str
     state: str
@@ -46,6 +47,7 @@ class Row:
     memory: int | None = None
     image: str = ""
     drift: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -64,17 +66,20 @@ class Row:
             "memory": self.memory,
             "image": self.image,
             "drift": list(self.drift),
+            "pending": list(self.pending),
         }
 
 
 @dataclass(frozen=True)
 class Report:
-    """A host. ``drift`` are differences of the host itself; ``run`` is the last run, as history tells it."""
+    """A host. ``drift`` are differences of the host itself, ``pending`` those of it that wait for its next boot;
+    ``run`` is the last run, as history tells it."""
 
     host: str
     rows: tuple[Row, ...]
     drift: tuple[str, ...] = ()
     run: Mapping[str, Json] | None = None
+    pending: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -86,6 +91,7 @@ class Report:
             "host": self.host,
             "containers": [row.to_json() for row in self.rows],
             "drift": list(self.drift),
+            "pending": list(self.pending),
             "run": dict(self.run) if self.run is not None else None,
         }
 
@@ -98,24 +104,43 @@ def report(
     facts: Mapping[str, Mapping[str, Json]],
     runs: Sequence[Mapping[str, Json]],
     now: float,
+    pending: Mapping[str, str] | None = None,
 ) -> Report:
     """How a host is.
 
     ``changes`` are those of ``plan(desired, actual)``; ``facts`` by container are what a look into it found (os,
-    memory in bytes, probes as lists of ok or failed, probe, what was seen); ``now`` is seconds since the epoch.
+    memory in bytes, probes as lists of ok or failed, probe, what was seen); ``now`` is seconds since the epoch;
+    ``pending`` are ids that are prepared for the next boot, with the digests of their fields then.
     """
     drift: dict[str, list[str]] = {}
+    waiting: dict[str, list[str]] = {}
     for change in changes:
         if change.kind not in PREPARES:
-            drift.setdefault(change.owner, []).extend(_differences(change))
+            kind = waiting if _waits(change, desired, pending or {}) else drift
+            kind.setdefault(change.owner, []).extend(_differences(change))
     wanted = [r for r in desired.values() if r.kind == "container"]
     others = [r for r in actual.values() if r.kind == "container" and r.id not in desired]
     rows = [
-        _row(resource, actual.get(resource.id), drift.get(resource.name, []), facts.get(resource.name, {}), now)
+        replace(
+            _row(resource, actual.get(resource.id), drift.get(resource.name, []), facts.get(resource.name, {}), now),
+            pending=tuple(waiting.get(resource.name, [])),
+        )
         for resource in (*wanted, *others)
     ]
-    own = [text for owner, texts in drift.items() if owner not in {row.name for row in rows} for text in texts]
-    return Report(host, tuple(sorted(rows, key=_order)), tuple(own), runs[0] if runs else None)
+    names = {row.name for row in rows}
+    own, later = (
+        tuple(text for owner, texts in kind.items() if owner not in names for text in texts)
+        for kind in (drift, waiting)
+    )
+    return Report(host, tuple(sorted(rows, key=_order)), own, runs[0] if runs else None, later)
+
+
+def _waits(change: Change, desired: Resources, pending: Mapping[str, str]) -> bool:
+    """Whether a difference is what was prepared for the next boot, and nothing else."""
+    if change.id not in pending or any(field.field.endswith("drift") for field in change.fields):
+        return False
+    want = desired.get(change.id)
+    return pending[change.id] == (digest(dict(want.fields)) if want is not None else "")
 
 
 def _order(row: Row) -> tuple[tuple[int, ...], str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from eyas.cli.view.plan import PREPARES
 from eyas.cli.view.text import Cell, Column, Paint, count, span, table
 from eyas.core.waits import Wait
-from eyas.core.words import Json, Plan
+from eyas.core.words import Impact, Json, Plan
 from eyas.plan.foresee import about
 
 ENDED = {
@@ -30,7 +30,8 @@ def outcome_text(outcome: Mapping[str, Json], plan: Plan, paint: Paint | None = 
     lines = []
     if result == "kept":
         took = _seconds(outcome)
-        lines.append(paint.good(f"{plan.host}: {count(_int(outcome, 'changes'), 'change')} applied in {took}."))
+        done = "prepared" if plan.impact is Impact.reboot else "applied"
+        lines.append(paint.good(f"{plan.host}: {count(_int(outcome, 'changes'), 'change')} {done} in {took}."))
         lines += _proof(outcome, plan, paint)
         lines += waits_lines(outcome)
     else:
@@ -84,7 +85,7 @@ def _proof(outcome: Mapping[str, Json], plan: Plan, paint: Paint) -> list[str]:
     disturbed = _names(outcome, "disturbed")
     if disturbed:
         return [paint.bad(f"NOT untouched, although the plan said so: {', '.join(disturbed)}.")]
-    touched = {change.owner for change in plan.changes if change.kind not in PREPARES}
+    touched = {c.owner for c in plan.changes if c.kind not in PREPARES and c.impact is not Impact.reboot}
     proved = _names(outcome, "proved")
     still = [name for name in proved if name not in touched]
     changed = sorted(name for name in proved if name in touched)

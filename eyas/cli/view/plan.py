@@ -126,7 +126,7 @@ def _field(change: Change, field: FieldChange) -> str:
 
 def untouched_line(plan: Plan) -> str:
     """``7 containers and the host: untouched.`` - counting only what no change concerns at all."""
-    touched = {change.owner for change in plan.changes if change.kind not in PREPARES}
+    touched = {c.owner for c in plan.changes if c.kind not in PREPARES and c.impact is not Impact.reboot}
     names = [name for name in plan.untouched if name not in touched]
     running = [name for name in plan.untouched if name in touched]
     parts = []

@@ -12,6 +12,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
+AT_BOOT = "pending, takes effect at the next boot"
+
+
 def status_text(report: Report, width: int = 100, paint: Paint | None = None) -> str:
     """One line a container, then what is wrong in words, then the sum."""
     paint = paint or Paint()
@@ -20,6 +23,8 @@ def status_text(report: Report, width: int = 100, paint: Paint | None = None) ->
         lines.append(table(COLUMNS, [_row(row, paint) for row in report.rows], width, paint))
     details = [detail for row in report.rows for detail in _details(row)]
     details += [f"host: {text}" for text in report.drift]
+    details += [f"{row.name}: {AT_BOOT}: {text}" for row in report.rows for text in row.pending]
+    details += [f"host: {AT_BOOT}: {text}" for text in report.pending]
     if details:
         lines += ["", *details]
     return "\n".join([*lines, *([""] if lines else []), summary(report, paint)])
@@ -55,5 +60,7 @@ def summary(report: Report, paint: Paint) -> str:
     healthy = sum(row.good for row in report.rows)
     differences = len(report.drift) + sum(len(row.drift) for row in report.rows)
     drift = f"{count(differences, 'difference')}: eyas plan shows what apply would do" if differences else "no drift"
+    waiting = len(report.pending) + sum(len(row.pending) for row in report.rows)
+    drift += f", {count(waiting, 'change')} pending until the next boot" if waiting else ""
     style = paint.good if not differences and healthy == len(report.rows) else paint.warn
     return style(f"{report.host}: {count(len(report.rows), 'container')}, {healthy} healthy, {drift}.")

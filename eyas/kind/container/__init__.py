@@ -21,12 +21,12 @@ from dataclasses import replace
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
-from eyas.kind.container import beside, chain, disk, health, live, power
+from eyas.kind.container import beside, boot, carry, chain, disk, health, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
 from eyas.kind.container.observe import observe
 from eyas.kind.container.text import render_limits, render_unit, tables, words
 
-OBSERVED = ("state", "slot", "leftover", *DRIFTS)
+OBSERVED = ("state", "slot", "leftover", "pending", *DRIFTS)
 RUNNING = ("active", "activating", "reloading")
 
 
@@ -68,6 +68,10 @@ class Container:
         "switch": beside.switch,
         "retire": beside.retire,
         "discard": disk.discard,
+        "keep": boot.keep,
+        "unlink": boot.unlink,
+        "carry": carry.carry,
+        "carried": carry.carried,
     }
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
@@ -103,7 +107,8 @@ class Container:
             assert have is not None
             return self._away(change, have)
         if change.action is Action.start:
-            return self._up(change, want)
+            kept = have is not None and have.fields.get("pending")
+            return [*(self._configured(change, want, have) if kept else []), *self._up(change, want)]
         steps = []
         if have is not None:
             steps.append(Step(self.name, "settle", change.id, Phase.prepare))
@@ -114,7 +119,7 @@ class Container:
             return steps + (self._up(change, want) if want.fields.get("autostart", True) else [guard])
         assert have is not None
         if change.impact >= Impact.restart:
-            return steps + self._again(change, want, have)
+            return steps + carry.steps_of(change.id, want.fields, have.fields) + self._again(change, want, have)
         if spec(have) != spec(want):
             args: dict[str, Json] = {"old": spec(have), "new": spec(want)}
             steps.append(Step(self.name, "live", change.id, Phase.live, args))
@@ -153,6 +158,16 @@ class Container:
             args["probes"] = len(tables(want.fields.get("probes")))
         return Step(self.name, "watch", change.id, phase, args)
 
+    def at_boot(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
+        """The deeds that prepare a change for the next boot of the host, and disturb nothing (`eyas.plan.boot`)."""
+        slot = beside.slot_of(have)
+        steps = boot.steps(change, want, have, spec(want) if want is not None else {}, running(have))
+        some = want or have
+        assert some is not None
+        if want is None and have is not None and not running(have):
+            steps = [step for step in self._away(change, have) if step.verb == "remove"]
+        return beside.addressed(steps, slot, some.fields)
+
     def _away(self, change: Change, have: Resource) -> list[Step]:
         timeout: dict[str, Json] = {"stop_timeout": have.fields.get("stop_timeout")}
         seconds = integer(have.fields.get("drain"), chain.DRAIN)
@@ -170,7 +185,7 @@ class Container:
         """The files, when they are not as they should be; a daemon-reload only when systemd reads some of them."""
         wanted = spec(want)
         there = table(have.fields.get("disk")) or spec(have) if have else {}
-        drift = bool(have and have.fields.get("disk_drift"))
+        drift = bool(have and (have.fields.get("disk_drift") or have.fields.get("pending")))
         if there == wanted and not drift:
             return []
         steps = [Step(self.name, "configure", change.id, Phase.configure, {"spec": wanted, "drift": drift})]

@@ -10,6 +10,7 @@ from eyas.core.system import System, UnitState
 from eyas.core.words import Fields, Json, Step
 from eyas.kind import owned, snapshot
 from eyas.kind.common import Deed, folder_of, table
+from eyas.kind.container import boot
 from eyas.kind.container.observe import foreign_drop_ins
 from eyas.kind.container.text import render_env, render_limits, render_unit, tables
 from eyas.kind.slots import beside, machine_of, split
@@ -49,7 +50,7 @@ def _look(system: System, step: Step, folder: str) -> Json:
         foreign = foreign_drop_ins(name, system.units.show([unit]).get(unit) or UnitState(unit))
     return {
         "folder": folder,
-        "was": [snapshot.take(system, path, folder) for path in (*places, paths.image(name))],
+        "was": [snapshot.take(system, path, folder) for path in (*places, paths.image(name), *boot.copies(name))],
         "foreign": [*foreign],
         "left": owned.left(system),
     }
@@ -71,6 +72,8 @@ def _configure(system: System, step: Step, saved: Json) -> None:
             system.files.symlink(paths.unit(name), paths.wanted(name))
     else:
         system.files.remove(paths.wanted(name))
+    if not step.args.get("boot"):
+        boot.drop(system, name)
     # The spec last: a crash before leaves files that differ from the spec on disk, which the next look finds.
     _put(system, paths.spec(name), spec_text(spec))
     owned.back_in_use(system, [*data_paths(spec), paths.identity(split(name)[0])])
@@ -146,7 +149,15 @@ def tidy(system: System, name: str) -> None:
 def _parts(name: str) -> tuple[str, ...]:
     container, slot = split(name)
     said = (paths.slot(container),) if slot == "b" else ()
-    return *said, paths.wanted(name), paths.drop_ins(name), paths.unit(name), paths.env(name), paths.spec(name)
+    return (
+        *said,
+        *boot.copies(name),
+        paths.wanted(name),
+        paths.drop_ins(name),
+        paths.unit(name),
+        paths.env(name),
+        paths.spec(name),
+    )
 
 
 def _look_before_removal(system: System, _step: Step, folder: str) -> Json:

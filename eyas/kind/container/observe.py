@@ -117,7 +117,8 @@ def _disk_drift(system: System, name: str, disk: Mapping[str, Json], state: Unit
     found += [f"{path} added by hand" for path in foreign_drop_ins(name, state)]
     if enabled != bool(disk.get("autostart", True)):
         found.append("start at boot switched " + ("on" if enabled else "off") + " by hand")
-    if state.need_reload and not found:
+    kept = state.need_reload and system.files.stat(paths.now_unit(name)) is not None  # as it is to be, until a boot
+    if state.need_reload and not found and not kept:
         found.append("systemd has not read its unit file yet")
     return found
 
@@ -131,8 +132,8 @@ def _how(path: str, there: str) -> str:
 
 def foreign_drop_ins(name: str, state: UnitState) -> list[str]:
     """Drop-ins of exactly this container's unit that are not ours (systemctl edit, set-property)."""
-    folder = f"/{paths.unit_name(name)}.d/"
-    return [path for path in state.drop_ins if folder in path and path != paths.limits(name)]
+    folder, ours = f"/{paths.unit_name(name)}.d/", (paths.limits(name), paths.now_limits(name))
+    return [path for path in state.drop_ins if folder in path and path not in ours]
 
 
 def _but_autostart(spec: Mapping[str, Json]) -> dict[str, Json]:

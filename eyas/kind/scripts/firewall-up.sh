@@ -1,6 +1,8 @@
 #!/bin/sh
 # Load the firewall at boot, and note what the kernel made of it, so that a later look can tell changes by hand.
 set -eu
+# What was prepared for this boot (eyas apply --boot): the names of the containers.
+[ ! -e /var/lib/eyas/names.next ] || mv -f /var/lib/eyas/names.next /var/lib/eyas/names/hosts
 nft -f /etc/eyas/firewall.nft
 mkdir -p /run/eyas
 umask 077

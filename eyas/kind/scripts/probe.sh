@@ -5,7 +5,9 @@
 # this too. Result in /run/eyas/probes/NAME, a line each: ok|failed <tab> probe <tab> what was seen.
 # Exit 0 when all pass, 1 when one did not within its time or the container ended.
 name=$1
-. "/etc/eyas/containers/$name.env"
+env=/etc/eyas/containers/$name.env
+[ ! -e "/run/eyas/now/$name.json" ] || env=/run/eyas/now/$name.env # as root-up
+. "$env"
 result=/run/eyas/probes/$name
 mkdir -p /run/eyas/probes
 lines= code=0 seen= title=

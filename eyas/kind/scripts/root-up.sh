@@ -7,10 +7,18 @@
 # Few processes on purpose: each costs a millisecond, and every start of every container waits for them.
 set -eu
 umask 022
+# Told to end, it ends after the program that it waits for: a mount that comes after root-down would stay.
+trap 'exit 143' TERM
 fail() { echo "cannot assemble the root of $name: $*" >&2; exit 1; }
 
 name=$1
-env=/etc/eyas/containers/$name.env
+env=/etc/eyas/containers/$name.env spec=/etc/eyas/containers/$name.json
+unit=/etc/systemd/system/systemd-nspawn@$name.service
+if [ -e "/run/eyas/now/$name.json" ]; then
+    # Something else is prepared for the next boot of the host: until then it is what it was.
+    env=/run/eyas/now/$name.env spec=/run/eyas/now/$name.json
+    unit=/run/systemd/system.control/systemd-nspawn@$name.service
+fi
 [ -r "$env" ] || fail "no $env"
 . "$env"
 run=/run/eyas
@@ -20,6 +28,10 @@ root=$run/roots/$name layer=$run/layer/$name
 if [ -e "$layer" ] || [ -e "$root" ] || [ -e "/run/systemd/nspawn/unix-export/$name" ] ||
     [ -e "/run/systemd/machines/$name" ]; then
     "${0%/*}/root-down" "$name"
+fi
+
+if [ -e "$run/carry/$name.failed" ]; then
+    fail "$(cat "$run/carry/$name.failed")"
 fi
 
 # 2. What is shown in the container from outside. A directory with data is made by an apply and never here: when it
@@ -96,11 +108,14 @@ fi
 
 mount -t overlay -o "lowerdir=${lowers#:},upperdir=$layer/rw/upper,workdir=$layer/rw/work" "eyas-$name" "$root"
 [ -w "$root" ] || fail "its overlay is read-only"
+if [ -s "$run/carry/$name.back" ]; then
+    "${0%/*}/carry" back "$name"
+fi
 
 # 7. What this start was made from, so that a later plan knows what is in effect.
 {
     printf '{"invocation":"%s","spec":' "${INVOCATION_ID:-}"
-    cat "/etc/eyas/containers/$name.json"
+    cat "$spec"
     printf '}\n'
 } >"$run/prints/$name.json"
-cat "/etc/systemd/system/systemd-nspawn@$name.service" >"$run/prints/$name.unit"
+cat "$unit" >"$run/prints/$name.unit"

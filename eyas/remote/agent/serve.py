@@ -128,13 +128,18 @@ def _observe(agent: Agent, _request: Request) -> Json:
 
     while True:
         before = _open_run(agent.runs_folder)
-        found = observe(agent.system())
+        system = agent.system()
+        found = observe(system)
         open_run = _open_run(agent.runs_folder)
         busy = _at_work(agent) if open_run is not None else None
         if busy is not None or before == open_run == _open_run(agent.runs_folder):
             break  # otherwise a run has ended while we looked
+    from eyas.kind.pending import read
+
+    waiting = read(system)
     return {
         "resources": [resource.to_json() for resource in found.values()],
+        "pending": {id_: entry.get("new") for id_, entry in waiting.items()},
         "interrupted": open_run,
         "busy": busy,
     }
