@@ -39,7 +39,12 @@ def put_back(system: System, seen: Json) -> None:
         case "file":
             data = system.files.read(str(seen["kept"]))
             assert data is not None, f"{seen['kept']} is gone"
-            system.files.write(path, data, _int(seen["mode"]), _int(seen["uid"]), _int(seen["gid"]))
+            mode, uid, gid = _int(seen["mode"]), _int(seen["uid"]), _int(seen["gid"])
+            now = system.files.stat(path)
+            same = now is not None and (now.type, now.mode, now.uid, now.gid) == ("file", mode, uid, gid)
+            # Not written when it is the same: systemd would ask for a daemon-reload for the time of a unit file alone.
+            if not same or system.files.read(path) != data:
+                system.files.write(path, data, mode, uid, gid)
         case _:
             return  # a directory: steps of files never replace one
 
