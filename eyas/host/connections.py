@@ -67,7 +67,8 @@ def _is_busy(row: Sequence[str]) -> bool:
     last_sent, last_received = _milliseconds(facts, "lastsnd"), _milliseconds(facts, "lastrcv")
     if state == "ESTAB" and min(last_sent, last_received) < RECENT:
         return True
-    return int(facts.get("bytes_received", "0")) > 0 and last_received < last_sent
+    # One that was never sent anything counts as sent to when it was made, within the same tick as its request came.
+    return "bytes_received" in facts and ("bytes_sent" not in facts or last_received < last_sent)
 
 
 def _milliseconds(facts: dict[str, str], key: str) -> int:

@@ -65,10 +65,6 @@ class Handover:
                     continue
         return given
 
-    def forget(self) -> None:
-        """What is kept now is nobody's any more."""
-        self._kept.clear()
-
     def close(self) -> None:
         for part in (self._listener, self._tun):
             if part is not None:

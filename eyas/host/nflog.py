@@ -42,7 +42,6 @@ class Listener:
             settings += _attribute(FLUSH_AFTER, struct.pack("!I", FLUSH))
             settings += _attribute(THRESHOLD, struct.pack("!I", BATCH))
             self._ask(group, settings)
-            self._socket.setblocking(False)
             self._socket.setblocking(False)  # with a time limit, Python waits for it even if told not to
         except OSError:
             self._socket.close()

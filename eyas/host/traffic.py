@@ -26,12 +26,14 @@ class RealTraffic:
         self._held: dict[Door, held.Hold] = {}
         self._handover = Handover()
         self._ends: dict[held.Element, float] = {}  # by the monotonic clock
+        self._left = False  # whether a process that is gone may have left something held
 
     def hold(self, door: Door, seconds: float) -> None:
         with self._lock:
             hold = held.hold(door, _ruleset())
             now = time.monotonic()
             ends = {element: max(now + seconds, self._ends.get(element, 0.0)) for element in hold.elements}
+            self._left = self._left or (os.path.exists(paths.HELD) and not self._held)
             _mark()
             self._handover.open()
             _nft(held.put({element: end - now for element, end in ends.items()}), f"hold {door.container}")
@@ -61,22 +63,24 @@ class RealTraffic:
             others = list(self._held.values())
             packets = self._handover.take(lambda flow: any(hold.takes(flow, others) for hold in let_go))
             self._handover.give(packets)
-            if not others:
-                self._handover.forget()
+            self._end()
 
     def release_all(self) -> None:
         with self._lock:
             known = list(self._held.values())
             self._held.clear()
             self._ends.clear()
+            self._left = False
             if os.path.exists(paths.HELD):
                 _nft(held.flush(), "release what is held", missing=True)
+        self._hand_over(known)
+
+    def _end(self) -> None:
+        """When nothing is held, nothing is left of it."""
+        if not self._held:
+            self._handover.close()
+            if os.path.exists(paths.HELD) and not self._left:
                 os.unlink(paths.HELD)
-        if known:
-            self._hand_over(known)
-        with self._lock:
-            if not self._held:
-                self._handover.close()
 
     def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> int:
         return connections.busy(container, ports)

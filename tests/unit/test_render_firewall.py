@@ -42,3 +42,61 @@ def test_order_of_definitions_does_not_matter() -> None:
 def test_host_part() -> None:
     assert host_part("10.0.5.50/24") == 50
     assert host_part("10.1.2.3/16") == 2 * 256 + 3
+
+
+HOLD = """\
+	chain wait {
+		log group 5297
+		drop
+	}
+
+	chain hold_outside {
+		ip daddr { 203.0.113.112 } meta l4proto . th dport @held_forward goto wait
+		ip6 daddr { 2001:db8:5:1::2 } meta l4proto . th dport @held_forward goto wait
+	}
+
+	chain hold_inside {
+		ip daddr @held4 goto wait
+		ip daddr . meta l4proto . th dport @held4_port goto wait
+		ip6 daddr @held6 goto wait
+		ip6 daddr . meta l4proto . th dport @held6_port goto wait
+		ip saddr . meta l4proto . th dport @spared4 return
+		ip6 saddr . meta l4proto . th dport @spared6 return
+		ip daddr { 203.0.113.112 } meta l4proto . th dport @held_reflected goto wait
+		ip6 daddr { 2001:db8:5:1::2 } meta l4proto . th dport @held_reflected goto wait
+	}
+
+	chain hold_here {
+		ip daddr { 203.0.113.112 } meta l4proto . th dport @held_reflected goto wait
+		ip6 daddr { 2001:db8:5:1::2 } meta l4proto . th dport @held_reflected goto wait
+	}
+
+	chain hold_prerouting {
+		type filter hook prerouting priority mangle; policy accept;
+		tcp flags & (fin | syn | rst | ack) == syn iifname "eth0" goto hold_outside
+		tcp flags & (fin | syn | rst | ack) == syn goto hold_inside
+		meta l4proto udp ct state new iifname "eth0" goto hold_outside
+		meta l4proto udp ct state new goto hold_inside
+	}
+
+	chain hold_output {
+		type filter hook output priority mangle; policy accept;
+		tcp flags & (fin | syn | rst | ack) == syn goto hold_here
+	}
+
+	chain prerouting {
+"""
+
+
+def test_what_is_held_waits_before_any_translation() -> None:
+    text = ruleset([], WIRES)
+    assert HOLD in text
+    for name in ("held4", "held6_port", "held_forward", "spared6"):
+        assert f"\tset {name} {{" in text
+
+
+def test_only_a_container_that_asks_for_itself_is_masqueraded() -> None:
+    text = ruleset([rule(80), rule(443)], WIRES)
+    assert "elements = { 10.0.5.10 . 10.0.5.10 }" in text
+    assert 'oifname "br0" ip saddr . ip daddr @itself4 ct status dnat masquerade' in text
+    assert "@itself" not in ruleset([rule(22, reflect=False)], WIRES)

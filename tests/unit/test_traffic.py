@@ -1,0 +1,213 @@
+"""Holding, without a kernel: what a door is in the packet filter, packets as they come, sockets as they are told."""
+
+import struct
+
+from eyas.core.system import Door
+from eyas.host import held
+from eyas.host.connections import count_busy, open_ports
+from eyas.host.firewall import listing_digest
+from eyas.host.handover import MOST, Handover, pieces
+from eyas.host.nflog import message, payloads
+from eyas.host.packet import Flow, checksum, flow, whole
+from eyas.host.tun import settings
+from eyas.render.firewall import Rule, Wires, ruleset
+
+WIRES = Wires("eth0", "br0", ("203.0.113.112",), ("2001:db8:5:1::2",), "10.0.5.0/24", "fd00:5::/64")
+RULES = ruleset(
+    [
+        Rule("tcp", 443, "10.0.5.10", "fd00:5::10", 443, True, "front"),
+        Rule("udp", 443, "10.0.5.10", "fd00:5::10", 443, True, "front"),
+        Rule("tcp", 222, "10.0.5.10", "fd00:5::10", 22, False, "front"),
+        Rule("tcp", 5432, "10.0.5.20", None, 5432, True, "postgres"),
+    ],
+    WIRES,
+)
+FRONT = Door("front", ("10.0.5.10", "fd00:5::10"))
+
+
+def syn(source: str, port: int, target: str, to: int, options: bytes = b"") -> bytes:
+    """A first packet, without checksums, as one that has not left this machine."""
+    tcp = struct.pack("!HHIIBBHHH", port, to, 7, 0, (20 + len(options)) << 2, 2, 65535, 0, 0) + options
+    if ":" in target:
+        import ipaddress
+
+        ends = ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed
+        return struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64) + ends + tcp
+    ends = b"".join(bytes(int(part) for part in address.split(".")) for address in (source, target))
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 1, 0x4000, 64, 6, 0) + ends + tcp
+
+
+def test_a_door_is_its_addresses_and_the_forwards_to_it() -> None:
+    assert held.hold(FRONT, RULES).elements == {
+        ("held4", "10.0.5.10"),
+        ("held6", "fd00:5::10"),
+        ("held_forward", "tcp . 443"),
+        ("held_forward", "udp . 443"),
+        ("held_forward", "tcp . 222"),
+        ("held_reflected", "tcp . 443"),
+        ("held_reflected", "udp . 443"),
+        ("spared4", "10.0.5.10 . tcp . 443"),
+        ("spared4", "10.0.5.10 . udp . 443"),
+        ("spared6", "fd00:5::10 . tcp . 443"),
+        ("spared6", "fd00:5::10 . udp . 443"),
+    }
+
+
+def test_a_door_of_some_ports_is_less() -> None:
+    ssh = Door("front", ("10.0.5.10", "fd00:5::10"), (("tcp", 22),))
+    assert held.hold(ssh, RULES).elements == {
+        ("held4_port", "10.0.5.10 . tcp . 22"),
+        ("held6_port", "fd00:5::10 . tcp . 22"),
+        ("held_forward", "tcp . 222"),
+    }
+
+
+def test_a_door_is_found_where_the_rule_set_names_who_is_current() -> None:
+    """Addresses of containers with two generations are variables."""
+    found = held.forwards(RULES.replace(": 10.0.5.10 .", ": $now4_front ."), "front")
+    assert held.Forwarded("tcp", 222, 22, reflected=False) in found
+    assert len(found) == 3
+
+
+def test_a_transaction_sets_the_time_anew() -> None:
+    assert held.put({("held4", "10.0.5.10"): 30.5}).splitlines() == [
+        "add element inet eyas held4 { 10.0.5.10 timeout 1000ms }",
+        "delete element inet eyas held4 { 10.0.5.10 }",
+        "add element inet eyas held4 { 10.0.5.10 timeout 30500ms }",
+    ]
+    assert held.drop([("held4", "10.0.5.10")]).splitlines()[1:] == ["delete element inet eyas held4 { 10.0.5.10 }"]
+
+
+LISTING = """{"nftables": [{"metainfo": {"version": "1"}}, {"table": {"family": "inet", "name": "eyas", "handle": 1}},
+{"set": {"family": "inet", "name": "held4", "table": "eyas", "type": "ipv4_addr", "handle": 4, "flags": ["timeout"]%s}},
+{"set": {"family": "inet", "name": "held4_port", "table": "eyas", "handle": 5, "flags": ["timeout"]%s}}]}"""
+ELEMENTS = (
+    ', "elem": [{"elem": {"val": "10.0.5.10", "timeout": 30, "expires": 29}}]',
+    ', "elem": [{"elem": {"val": {"concat": ["10.0.5.20", "tcp", 80]}, "timeout": 30, "expires": 5}}]',
+)
+
+
+def test_what_is_held_is_no_drift_and_is_carried_over() -> None:
+    held_, free = LISTING % ELEMENTS, LISTING % ("", "")
+    assert listing_digest(held_) == listing_digest(free)
+    assert held.carried(free, RULES) == ""
+    assert held.carried(held_, RULES).splitlines() == [
+        "add element inet eyas held4 { 10.0.5.10 timeout 30000ms }",
+        "add element inet eyas held4_port { 10.0.5.20 . tcp . 80 timeout 6000ms }",
+    ]
+    assert held.carried(held_, "table inet eyas {\n}\n") == ""
+
+
+def test_packets_find_their_door() -> None:
+    front, postgres = held.hold(FRONT, RULES), held.hold(Door("postgres", ("10.0.5.20",)), RULES)
+    world = Flow("tcp", "198.51.100.1", 5000, "203.0.113.112", 443)
+    assert front.takes(world, [postgres])
+    assert not postgres.takes(world, [front])
+    # a neighbour at the same port is somebody else
+    neighbour = Flow("tcp", "10.0.5.30", 5000, "10.0.5.20", 443)
+    assert not front.takes(neighbour, [postgres])
+    assert postgres.takes(neighbour, [front])
+    assert not front.takes(Flow("udp", "198.51.100.1", 5000, "203.0.113.112", 222), [])
+    # held by another door as well: it is not its time yet
+    web = held.hold(Door("front", FRONT.addresses, (("tcp", 443),)), RULES)
+    assert not web.takes(world, [front])
+
+
+def test_packets_are_understood_and_made_whole() -> None:
+    options = bytes.fromhex("020405b40402080a0000000100000000")
+    for source, target in (("198.51.100.1", "203.0.113.112"), ("2001:db8::1", "2001:db8:5:1::2")):
+        packet = syn(source, 5000, target, 443, options)
+        assert flow(packet) == Flow("tcp", source, 5000, target, 443)
+        made = whole(packet)
+        six = ":" in target
+        at = 40 if six else 20
+        pseudo = (made[8:40] if six else made[12:20]) + struct.pack("!II", len(made) - at, 6)
+        assert checksum(pseudo + made[at:]) == 0  # as its receiver looks at it
+        assert six or checksum(made[:20]) == 0
+        assert whole(made) == made
+    assert flow(b"") is None
+    assert flow(packet[:50]) is None
+    assert flow(syn("10.0.0.1", 1, "10.0.0.2", 2)[:6] + b"\x20\x00" + syn("10.0.0.1", 1, "10.0.0.2", 2)[8:]) is None
+
+
+def test_checksum_of_the_rfc() -> None:
+    assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0x220D  # RFC 1071, section 3
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def test_logged_packets_are_read() -> None:
+    first, second = syn("10.0.5.30", 5000, "10.0.5.10", 80), syn("10.0.5.30", 5001, "10.0.5.10", 80, b"\1" * 3 + b"\0")
+    data = message(4 << 8, 0, 5297, attribute(1, b"\x08\0\1\0") + attribute(9, first))
+    data += message(4 << 8, 0, 5297, attribute(9, second))
+    data += message(4 << 8, 0, 5297, attribute(9, first[:30]))  # longer than what is told
+    data += struct.pack("=IHHII", 20, 3, 0, 0, 0) + bytes(4)  # done
+    assert list(payloads(data)) == [first, second]
+    assert list(payloads(data[:70])) == []
+
+
+def test_what_is_kept_is_bounded_and_goes_in_pieces() -> None:
+    class Told:
+        def packets(self) -> list[bytes]:
+            return [syn("10.0.5.30", n % 60000, "10.0.5.10", 80 + n // 60000) for n in range(MOST + 100)] * 2
+
+    handover = Handover()
+    handover._listener = Told()  # type: ignore[assignment]
+    packets = handover.take(lambda _flow: True)
+    assert len(packets) == MOST
+    assert handover.take(lambda _flow: False) == []
+    parts = list(pieces(packets))
+    assert len(parts[0]) == 1
+    assert len(parts) < 50
+    assert b"".join(b"".join(part) for part in parts) == b"".join(packets)
+
+
+def test_the_link_takes_packets_of_anybody() -> None:
+    assert ("ipv4/conf/{}/rp_filter", "0") in settings("0")
+    assert ("ipv4/conf/{}/rp_filter", "2") in settings("1")
+
+
+SOCKETS = """\
+LISTEN 0 128 0.0.0.0:8080 0.0.0.0:* bbr cwnd:10
+LISTEN 0 128 [::]:22 [::]:* cubic cwnd:10
+ESTAB 0 0 10.0.5.10:8080 198.51.100.1:5000 cubic bytes_sent:90 bytes_received:80 lastsnd:5000 lastrcv:5000 lastack:9
+ESTAB 0 0 10.0.5.10:8080 198.51.100.1:5001 cubic bytes_sent:90 bytes_received:80 lastsnd:9000 lastrcv:5000 lastack:9
+ESTAB 0 0 10.0.5.10:8080 198.51.100.1:5002 cubic bytes_received:80 lastsnd:5000 lastrcv:5000 lastack:9
+ESTAB 0 0 10.0.5.10:8080 198.51.100.1:5003 cubic bytes_sent:90 bytes_received:80 lastrcv:5000 lastack:9
+ESTAB 0 9 10.0.5.10:8080 198.51.100.1:5004 cubic bytes_sent:90 bytes_received:80 lastsnd:500 lastrcv:5000
+ESTAB 0 0 [::ffff:10.0.5.10]:22 [::ffff:10.0.5.1]:5005 cubic bytes_sent:90 bytes_received:80 lastsnd:500 lastrcv:500
+SYN-RECV 0 0 [fd00:5::10]:22 [fd00:5::20]:5006 timer:(on,980ms,0) cubic
+SYN-RECV 0 0 [fd00:5::10]:22 [fd00:5::20]:5007 timer:(on,2sec,2) cubic
+ESTAB 0 5 127.0.0.1:8080 127.0.0.1:5008 cubic
+ESTAB 0 5 10.0.5.10:40000 198.51.100.9:443 cubic bytes_sent:90 lastrcv:5
+"""
+
+
+def test_connections_in_the_middle_of_something() -> None:
+    """5001 and 5002 wait for an answer; 5003 was answered just now; 5004 is being sent to; 5006 is at the door."""
+    assert count_busy(SOCKETS, None) == 5
+    assert count_busy(SOCKETS, {8080}) == 4
+    assert count_busy(SOCKETS, {22}) == 1
+    assert count_busy(SOCKETS, {40000}) == 0
+    assert count_busy("", None) == 0
+
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7275385 1 0 100 0 0 10 0
+   1: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7275386 1 0 100 0 0 10 0
+   2: 0A05000A:1F90 0100007F:9542 01 00000000:0000000A 00:00000000 00000000     0        0 7275410 1 0 20 4 30 10 -1
+"""
+UDP6 = """\
+  sl  local_address                         remote_address                        st tx_queue rx_queue
+   7: 00000000000000000000000000000000:14B4 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 81 2 0
+   8: 00000000000000000000000000000000:D431 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 82 2 0
+   9: 00000000000000000000000001000000:0035 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 83 2 0
+"""
+
+
+def test_listening_is_for_others() -> None:
+    assert list(open_ports(TCP, "tcp")) == [("7275385", 8080)]
+    assert list(open_ports(UDP6, "udp6")) == [("81", 5300)]
