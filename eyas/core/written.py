@@ -139,6 +139,8 @@ class Writers:
 
 def attributed(item: Written, writers: Writers) -> Written:
     """The same with the unit that wrote it, as far as it is known beyond doubt: the surest sign first."""
+    if item.what == "changed" and item.type == "dir":
+        return item  # its owner or mode alone; who wrote into it says nothing of that
     folder = item.folder
     declared = next((row for path, row in writers.directories.items() if _below(folder, path)), None)
     units = {unit for path, some in writers.opened.items() if _below(path, folder) for unit in some}
@@ -183,5 +185,5 @@ def place_of(item: Written, writers: Writers) -> str:
         if folder.startswith(f"{home}/"):
             found = home + "/" + folder.removeprefix(f"{home}/").partition("/")[0]
             return "" if found in HOMES else found
-    top = folder.split("/")[1] if folder.count("/") else ""
+    top = folder.split("/")[1] if folder not in HOMES and "/" in folder else ""
     return folder if top and top not in ("etc", "usr", "boot", "root", "var", "bin", "sbin", "lib") else ""

@@ -61,6 +61,18 @@ def _mounts(host: Host) -> Findings:
                 yield bind.diagnostic("source", f"{what}: eyas keeps its own things there", "choose another directory")
 
 
+def _carried(host: Host) -> Findings:
+    """Binds that are to begin with what there is, where that cannot be."""
+    for container in host.containers:
+        for bind in (bind for bind in merge(container)[0].binds if bind.carry):
+            what = f"cannot carry {bind.target} of container {container.name} to {bind.source}"
+            if container.stateless:
+                hint = "a new generation starts beside the old one, which stops only when nobody needs it"
+                yield bind.diagnostic("carry", f"{what}: it is stateless, and never restarts", hint)
+            elif not bind.persistent:
+                yield bind.diagnostic("carry", f"{what}: it would not be its data", "write persistent=True")
+
+
 def _persistent(host: Host) -> Findings:
     """Data that belongs to two containers: fine when said aloud, a disaster when not."""
     binds = [(c, b) for c in host.containers for b in merge(c)[0].binds if b.persistent]
@@ -191,5 +203,6 @@ def _sysctls(host: Host) -> Findings:
 
 
 DATA_RULES: tuple[Callable[[Host], Findings], ...] = (
-    _parts, _archives, _mounts, _persistent, _files, _units, _users, _shared_users, _limits, _grants, _sysctls,
+    _parts, _archives, _mounts, _carried, _persistent, _files, _units, _users, _shared_users, _limits, _grants,
+    _sysctls,
 )  # fmt: skip

@@ -191,7 +191,7 @@ def test_who_wrote(item: Written, unit: str, how: str) -> None:
         (Written("/var/lib/app", type="dir"), "/var/lib/app"), (Written("/var/lib/x/y/z"), "/var/lib/x"),
         (Written("/var/lib/x/*"), "/var/lib/x"), (Written("/var/lib/file"), ""), (Written("/etc/app", type="dir"), ""),
         (Written("/data2/x", type="dir"), "/data2/x"), (Written("/etc/conf", "changed"), ""),
-        (Written("/home/kim/a"), "/home/kim"), (Written("/usr/bin/x"), ""),
+        (Written("/home/kim/a"), "/home/kim"), (Written("/srv/a"), ""), (Written("/usr/bin/x"), ""),
     ],
 )  # fmt: skip
 def test_where_it_would_be_kept(item: Written, place: str) -> None:
