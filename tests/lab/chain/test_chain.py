@@ -1,0 +1,144 @@
+"""Restarts that nobody is refused by: in a row, held, drained, watched, and taken back when something is not well."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from itertools import pairwise
+
+from tests.lab.chain.definitions import NAMES, ORDER
+from tests.lab.chain.row import Row
+from tests.lab.crash.rig import hand_on, step_numbers
+
+LATE = 2.5
+"""Seconds that a client on a loaded machine may see beyond what the host itself took."""
+ALL_BIGGER = ('size="48M"', 'size="64M"')
+"""Restarts all three."""
+
+
+def unit(text: str) -> str:
+    """A unit's text that is started with its container, as a definition holds it."""
+    return f'"{text}[Install]\\nWantedBy=multi-user.target\\n"'
+
+
+def test_what_listens_elsewhere_is_undone(row: Row) -> None:
+    """A wrong port: the roll ends at the first one, the others are not touched, and the report says all of it."""
+    before = row.invocations()
+    with row.load("three", seconds=11) as load:
+        said = row.undone(ALL_BIGGER, ('12, server("first"))', '12, server("first", port=9090))'))
+    assert load.failed == 0, load.seen
+    assert "cannot bring up three: the probe http 8080 / failed" in said.err
+    assert "tried: three: " in said.out
+    assert "root size 48M -> 64M" in said.out
+    assert "(fleet.py:" in said.out
+    assert "listening on 9090" in said.out, "the last words of the unit"
+    assert "now: three runs with its old root since" in said.out
+    assert "nothing else was touched: 2 of 3" in said.out
+    after = row.invocations()
+    assert {name for name in NAMES if after[name] != before[name]} == {"three"}
+    (told,) = [run for run in json.loads(row.eyas("history", "--json"))["runs"] if run["run"] == row.last_run()]
+    assert "listening on 9090" in str(told["log"])
+    assert row.held() == ""
+    assert row.differs(row.text) == []
+
+
+def test_a_crash_loop_is_undone(row: Row) -> None:
+    """It is well for a moment, again and again: found while it is watched, when its clients are in already."""
+    loop = unit(
+        "[Unit]\\nStartLimitIntervalSec=0\\n"
+        "[Service]\\nExecStart=sh -c 'sleep 0.7; echo out of luck; exit 3'\\nRestart=always\\nRestartSec=100ms\\n"
+    )
+    said = row.undone(('first", probes=False)', f'first", probes=False, flaky={loop}), size="64M"'))
+    assert "cannot keep up one: flaky.service fails again and again" in said.err
+    assert "out of luck" in said.out
+    assert row.held() == ""
+    assert row.differs(row.text) == []
+
+
+def test_a_hang_at_the_start_is_undone(row: Row) -> None:
+    """Something that the start waits for never ends: after the declared time it is over, and nothing stale is left."""
+    hang = unit("[Service]\\nType=oneshot\\nExecStart=sleep infinity\\nTimeoutStartSec=infinity\\n")
+    began = time.monotonic()
+    said = row.undone(('first", probes=False)', f'first", probes=False, hang={hang}), size="64M"'))
+    assert "cannot start systemd-nspawn@one.service" in said.err
+    assert "the last lines of one:" in said.out
+    assert 5 < time.monotonic() - began < 60
+    assert row.host.succeed("cat", "/proc/self/mountinfo").count("/run/eyas/roots/one ") == 1
+    assert row.names() == sorted(NAMES)
+    assert row.differs(row.text) == []
+
+
+def test_a_unit_that_fails_after_its_restart_is_undone(row: Row) -> None:
+    """Its clients wait while it is tried and taken back; the container runs on."""
+    before = row.invocations()
+    with row.load("three", seconds=7) as load:
+        said = row.undone(('12, server("first"))', '12, server("first", port="none"))'))
+    assert load.failed == 0, load.seen
+    assert "serve.service" in said.err
+    assert "invalid literal for int()" in said.out, "the last words of the unit"
+    assert "now: no container was restarted or stopped" in said.out
+    assert row.invocations() == before
+    assert row.held() == ""
+
+
+def test_a_unit_inside_restarts_unnoticed(row: Row) -> None:
+    """The server takes half a second to listen again; its container goes on, and its clients wait that long."""
+    before = row.invocations()
+    with row.load("one", seconds=7) as load:
+        row.change(('"first"', '"second"'))
+    assert load.failed == 0, load.seen
+    assert set(load.seen["answers"]) == {"first", "second"}
+    live = row.times()[("live", "one")]
+    assert load.longest < live[1] - live[0] + LATE
+    assert row.invocations() == before
+    assert row.held() == ""
+
+
+def test_a_roll_under_load(row: Row) -> None:
+    """One after the other in the order of their edges; new connections wait for as long as their container takes. One
+    has a unit that ignores the end: it holds up for the declared time, and no longer."""
+    before = row.invocations()
+    with row.load("two", seconds=14) as load:
+        row.change(ALL_BIGGER)
+    assert load.failed == 0, load.seen
+    times = row.times()
+    held = {name: times[("release", name)][1] - times[("hold", name)][0] for name in NAMES}
+    print(f"held: {held}, longest request {load.longest}")
+    assert 3 < held["two"] < 3 + 20
+    assert load.longest < held["two"] + LATE
+    for name in NAMES:
+        verbs = [times[(verb, name)] for verb in ("hold", "drain", "restart", "ready", "release", "watch")]
+        assert all(one[1] <= two[0] + 0.01 for one, two in pairwise(verbs)), verbs
+        assert times[("watch", name)][1] - times[("watch", name)][0] > 0.9
+    for first, second in pairwise(ORDER):
+        assert times[("watch", first)][1] <= times[("hold", second)][0] + 0.01, "two stood still at once"
+    assert not set(before.values()) & set(row.invocations().values())
+    assert row.host.succeed("cat", "/proc/self/mountinfo").count("/run/eyas/roots/two ") == 1
+    assert row.held() == ""
+    assert row.differs(row.text) == []
+
+
+def test_requests_under_way_end_first(row: Row) -> None:
+    """One that takes two seconds is answered before the stop; one that takes a minute is waited for three."""
+    answers: list[str] = []
+
+    def ask(seconds: int) -> None:
+        answers.append(row.internet.execute("curl", "-sS", "--max-time", "20", row.url("one", f"/slow/{seconds}")).text)
+
+    sizes = ('probes=False), after=["two"])', 'probes=False), size="80M", after=["two"])')
+    for seconds, answer, edit in ((2, "second", sizes), (60, "", sizes[::-1])):
+        row.text = row.text.replace(*edit)
+        row.write(row.text)
+        plan = row.plan()
+        with hand_on(row.start("apply", "--yes")) as process:
+            row.wait_step(process, step_numbers(plan, "container.settle container:one")[0])
+            thread = threading.Thread(target=ask, args=(seconds,))
+            thread.start()
+            said = row.end(process)
+        thread.join()
+        assert said.code == 0, said
+        assert answers.pop() == answer
+        began, ended = row.times()[("drain", "one")]
+        print(f"drained for {ended - began:.2f} s")
+        assert seconds / 2 < ended - began < 3 + LATE if answer else 2.8 < ended - began < 3 + LATE
