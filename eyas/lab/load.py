@@ -7,7 +7,8 @@ Runs alone on any Python 3.11, so that it can be started in the lab's internet o
     python load.py --rate 200 --seconds 20 postgres://USER@203.0.113.112:5432/DATABASE [--query 'select 1']
     python load.py --rate 200 --seconds 20 tcp://203.0.113.112:7       (sends a line, wants one back)
 
-It prints one JSON object: sent, failed, errors (words to count), answers (first line of the answer to count), seconds
+``--seconds`` is the most; SIGTERM ends the load before, in order: what is under way is waited for and told. It prints
+one JSON object: sent, failed, errors (words to count), answers (first line of the answer to count), seconds
 of the longest request and of some percentiles, and when the longest began (seconds after the load). Exit status 0,
 whatever failed: failures are what it measures.
 """
@@ -17,6 +18,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
+import signal
 import ssl
 import struct
 import sys
@@ -166,12 +169,22 @@ async def load(request: Request, rate: float, seconds: float, timeout: float) ->
         seen.began.append(begun - zero)
         seen.took.append(time.monotonic() - begun)
 
+    enough = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, enough.set)
     tasks = []
     for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0.0, zero + number / rate - time.monotonic()))
+        if enough.is_set():
+            break
         tasks.append(asyncio.create_task(one()))
     await asyncio.gather(*tasks)
     return seen
+
+
+def many_files() -> None:
+    """Requests that wait have a connection each: let there be as many as this process may have at all."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -190,6 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         request = http(args.url, args.host, args.ca, args.match)
     else:
         request = tcp(args.url) if scheme == "tcp" else postgres(args.url, args.query)
+    many_files()
     seen = asyncio.run(load(request, args.rate, args.seconds, args.timeout))
     sys.stdout.write(json.dumps(seen.to_json()) + "\n")
     return 0
