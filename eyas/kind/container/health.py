@@ -142,7 +142,7 @@ def _watch(system: System, step: Step, saved: Json) -> None:
     while True:
         state = state_of(system, name)
         if not state.running or state.invocation != table(saved)["invocation"]:
-            said = f"cannot keep {name} up: it is {state.active} ({state.result}), a moment after it came up"
+            said = f"cannot keep up {name}: it is {state.active} ({state.result}), a moment after it came up"
             raise unhealthy(system, name, said)
         _look_inside(system, step, units, before)
         left = until - time.monotonic()

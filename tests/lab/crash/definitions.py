@@ -6,7 +6,7 @@ HEAD = """\
 from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Probe, Root, Uplink, User
 
 base = Image.debian("trixie", packages=[], name="tiny")
-small = {"root": Root(size="32M"), "stop_timeout": 5}
+small = {"root": Root(size="32M"), "stop_timeout": 5, "drain": 1, "settle": 0}
 
 
 def fleet_of(*containers, **more):
@@ -32,7 +32,8 @@ gone = Container(
 again = Container("again", "10.0.9.11", base, files={"/etc/app.conf": "one\\n"}, after=["gone"], **small)
 live = Container(
     "live", "10.0.9.12", base,
-    files={"/etc/app.conf": "one\\n"}, limits=Limits(memory="512M"), needs=["gone"], **small
+    files={"/etc/app.conf": "one\\n"}, limits=Limits(memory="512M"), binds=[Bind("/srv/shown", "/shown")],
+    needs=["gone"], **small
 )
 
 fleet = fleet_of(
@@ -53,11 +54,13 @@ new = Container(
     users=[User("ann", 1001)], probes=[Probe.unit("multi-user.target")], **small
 )
 again = Container(
-    "again", "10.0.9.11", base, files={"/etc/app.conf": "two\\n"}, binds=[Bind("/srv/again")], after=["new"], **small
+    "again", "10.0.9.11", base, files={"/etc/app.conf": "two\\n"}, binds=[Bind("/srv/again")], after=["new"],
+    **{**small, "root": Root(size="40M")}
 )
 live = Container(
     "live", "10.0.9.12", base,
     files={"/etc/app.conf": "two\\n", "/etc/more.conf": "more\\n"}, limits=Limits(memory="640M", tasks=200),
+    binds=[Bind("/srv/other", "/shown"), Bind("/srv/more", "/more", readonly=True)],
     needs=["new"], **small
 )
 
