@@ -65,13 +65,26 @@ def calm(system: System, step: Step, limit: float) -> None:
     name, units = name_of(step), words(step.args.get("units"))
     until = time.monotonic() + min(CALM, limit)
     while units:
-        found = ill(system.units.show(units, machine=name))
+        found = ill(_inside(system, name, units))
         broken = [state for state in found if state.active == "failed"]
         if broken or (found and time.monotonic() >= until):
             raise _of_unit(system, name, (broken or found)[0], "bring up", folder_of(step))
         if not found:
             return
         time.sleep(PAUSE)
+
+
+def _inside(system: System, name: str, units: Sequence[str]) -> dict[str, UnitState]:
+    """States of units of a container that is up. Where they cannot be asked, it has gone down meanwhile."""
+    try:
+        return system.units.show(units, machine=name)
+    except Failed:
+        time.sleep(PAUSE)
+        state = state_of(system, name)
+        if state.active != "active":
+            said = f"cannot bring up {name}: it is {state.active} ({state.result}), a moment after it came up"
+            raise unhealthy(system, name, said) from None
+        return system.units.show(units, machine=name)
 
 
 def folder_of(step: Step) -> str:
