@@ -89,8 +89,9 @@ for name in ("gone", "again", "live", "new"):
     root = f"/proc/{leader}/root"
     for path in ("/etc/app.conf", "/etc/more.conf", "/etc/hostname"):
         say(f"in {name} {path}", open(root + path).read() if os.path.exists(root + path) else "none")
-    say(f"in {name} mounts", sorted(l.split()[4] for l in open(f"/proc/{leader}/mountinfo")
-                                  if l.split()[4] in ("/data", "/srv/again")))
+    points = [p for p in ("/data", "/srv/again", "/shown", "/more") if os.path.exists(root + p)]
+    sources = ["/srv/" + name for name in os.listdir("/srv")]
+    say(f"in {name} binds", [[p, s] for p in points for s in sources if os.path.samefile(s, root + p)])
     say(f"in {name} accounts", [l for l in open(root + "/etc/passwd") if l.startswith("ann:")])
     print_ = json.load(open(f"/run/eyas/prints/{name}.json"))
     say(f"print {name}", sorted(print_["spec"].items()))

@@ -237,7 +237,7 @@ def test_times_and_words(fleet: Garuda, change: Change) -> None:
 
 def test_a_bind_of_one_container(fleet: Garuda, change: Change) -> None:
     fleet.edit("shared=True)], ssh_port=227,", 'shared=True), kept("/data_1/isos", "/srv/isos")], ssh_port=227,')
-    change({"iso-runner": "restart"}, restarts={"iso-runner"})
+    change({"iso-runner": "live"})
     fleet.exec("iso-runner", "touch", "/srv/isos/one")
     assert fleet.host.succeed("ls", "/data_1/isos") == "one"
 
@@ -246,11 +246,11 @@ def test_all_of_it_taken_back(fleet: Garuda, change: Change) -> None:
     fleet.restore()
     concerned = {
         **dict.fromkeys(NAMES, "reload"),
-        **dict.fromkeys(("chaotic-kde", "docker", "iso-runner"), "restart"),
+        **dict.fromkeys(("chaotic-kde", "docker"), "restart"),
         "mastodon": "restart_unit",
         "host": "live",
     }
-    change(concerned, restarts={"chaotic-kde", "docker", "iso-runner"})
+    change(concerned, restarts={"chaotic-kde", "docker"})
     fleet.host.fail("getent", "passwd", "dora")
     assert fleet.unit("meshcentral", "MemoryMax") == str(2 << 30)
     assert fleet.unit("repo", "TasksMax") == "16384"
