@@ -75,7 +75,7 @@ def _part(session: Session, made: Made, names: Sequence[str]) -> Made:
     found = part(made.wanted.resources, actual, last, session.host, names)
     wanted = replace(made.wanted, resources=found.desired)
     remarks = (*left_lines(found.left), *_absent(found.desired, actual, names))
-    return Made(found.plan, wanted, f"only {', '.join(names)}", found.left, remarks)
+    return Made(session.foresee(found.plan, wanted), wanted, f"only {', '.join(names)}", found.left, remarks)
 
 
 def check_name(name: str, known: Sequence[str]) -> None:

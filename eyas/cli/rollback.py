@@ -65,9 +65,9 @@ def goal(session: Session, run_id: str | None) -> Made:
     wanted = _with_programs(desired)
     commits = _commits(session, wanted, actual)
     refuse_gone(str(past["run"]), wanted, actual, commits)
-    made = plan(wanted, actual, session.host)
-    note = f"rollback to {past['run']}"
-    return Made(made, Wanted(session.host, wanted, commits, {}), note, (), _remarks(past, made))
+    goal_ = Wanted(session.host, wanted, commits, {})
+    made = session.foresee(plan(wanted, actual, session.host), goal_)
+    return Made(made, goal_, f"rollback to {past['run']}", (), _remarks(past, made))
 
 
 def chosen(fleet: str, connection: Connection, run_id: str | None) -> tuple[Past, dict[str, Resource]]:

@@ -88,7 +88,7 @@ def _told(change: Change, want: Resource | None) -> Change:
         said = f"does not start at the next boot any more ({change.id.replace(':', ' ')}: declared no more)"
         action, fields = Action.update, (FieldChange("", None, None, Impact.reboot, said),)
     told = tuple(replace(field, impact=Impact.reboot) for field in fields)
-    return replace(change, action=action, impact=Impact.reboot, fields=told, notice=AT_BOOT)
+    return replace(change, action=action, impact=Impact.reboot, fields=told, notice=AT_BOOT, wait=None)
 
 
 def _held(desired: Resources, actual: Resources, left: set[str]) -> dict[str, Resource]:

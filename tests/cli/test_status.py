@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import dedent
 
 from eyas.cli.view.status import status_text
-from eyas.core.words import Action, Change, FieldChange, Impact, Json, Reason, Resource
+from eyas.core.words import Action, Change, FieldChange, Impact, Json, Reason, Resource, digest
 from eyas.status import report
 
 NOW = 1_000_000.0
@@ -78,3 +78,27 @@ def test_the_table() -> None:
         db: does not run
 
         h: 2 containers, 1 healthy, 1 difference: eyas plan shows what apply would do.""")
+
+
+def test_what_waits_for_the_next_boot_is_no_drift() -> None:
+    actual = {r.id: r for r in (container("web", 10, running()), container("db", 100, running()),
+                                container("new", 20, running()))}  # fmt: skip
+    note = (FieldChange("tree", None, None, Impact.restart, "image rebuilt"),)
+    changes = [
+        Change("container:web", "container", "web", Action.update, Impact.restart, Reason.differs, "", note),
+        Change("container:db", "container", "db", Action.update, Impact.restart, Reason.differs, "", note),
+        Change("firewall:eyas", "firewall", "host", Action.delete, Impact.live, Reason.undeclared),
+    ]
+    pending = {
+        "container:web": digest(dict(DESIRED["container:web"].fields)),
+        "container:db": "what was prepared before the definitions went on",
+        "firewall:eyas": "",
+    }
+    made = report("h", DESIRED, actual, changes, {}, [], NOW, pending)
+    rows = {row.name: row for row in made.rows}
+    assert (rows["web"].drift, rows["web"].pending) == ((), ("image rebuilt",))
+    assert (rows["db"].drift, rows["db"].pending) == (("image rebuilt",), ())
+    assert (made.drift, made.pending) == ((), ("firewall eyas: is declared no more",))
+    text = status_text(made)
+    assert "web: pending, takes effect at the next boot: image rebuilt" in text
+    assert "1 difference: eyas plan shows what apply would do, 2 changes pending until the next boot." in text
