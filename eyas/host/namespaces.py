@@ -28,6 +28,7 @@ AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
 OPEN_TREE_CLONE = 1
 FROM_EMPTY_PATH, BENEATH = 0x4, 0x200  # of move_mount; beneath: since Linux 6.5
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
+_PDEATHSIG = 1  # of prctl
 _REC, _PRIVATE = 1 << 14, 1 << 18  # of mount
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
@@ -78,9 +79,10 @@ class Place:
         ``tree``, a mount that is nowhere yet; with ``lock``, as one that the container cannot make writable.
         """
         read, write = os.pipe2(os.O_CLOEXEC)
+        parent = os.getpid()
         child = os.fork()
         if child == 0:
-            _serve(self, deed, write, tree, lock and bool(self.base))
+            _serve(self, deed, write, tree, lock and bool(self.base), parent)
         os.close(write)
         try:
             answer = _answer(child, read)
@@ -120,7 +122,9 @@ def _answer(child: int, read: int) -> dict[str, Any]:
     return found
 
 
-def _serve(place: Place, deed: Callable[[int], list[str] | None], write: int, tree: int, lock: bool) -> None:
+def _serve(
+    place: Place, deed: Callable[[int], list[str] | None], write: int, tree: int, lock: bool, parent: int
+) -> None:
     """The child's whole life."""
     try:
         try:
@@ -135,6 +139,10 @@ def _serve(place: Place, deed: Callable[[int], list[str] | None], write: int, tr
                 os.setgroups([])
                 os.setresgid(0, 0, 0)
                 os.setresuid(0, 0, 0)
+            # Nothing may happen here after our parent's death, when somebody takes back what it did.
+            check(libc.prctl(_PDEATHSIG, signal.SIGKILL))
+            if os.getppid() != parent:
+                return
             os.umask(0o022)
             answer: dict[str, Any] = {"done": deed(tree) or []}
         except OSError as error:
