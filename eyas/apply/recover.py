@@ -22,6 +22,7 @@ from eyas.core.errors import Stuck
 from eyas.core.events import Event, Listener, silent
 from eyas.core.system import System
 from eyas.core.words import Action, Phase, Plan
+from eyas.kind.slots import machine_of
 
 AGENT = f"{paths.PROGRAMS}/agent/current/run.py"
 
@@ -162,9 +163,10 @@ def _tell_systemd(system: System, plan: Plan) -> list[str]:
 
 
 def _created(plan: Plan) -> list[str]:
-    """Containers that were not there before the run."""
+    """Containers that were not there before the run, and new generations of those that were."""
     created = (change for change in plan.changes if change.kind == "container" and change.action is Action.create)
-    return [change.id.split(":", 1)[1] for change in created]
+    begun = (step for step in plan.steps if (step.kind, step.verb) == ("container", "begin"))
+    return [*(change.id.split(":", 1)[1] for change in created), *(machine_of(step) for step in begun)]
 
 
 def _accept(runs: Runs, id_: str) -> Outcome:

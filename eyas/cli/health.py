@@ -17,18 +17,19 @@ PROBE = f"{paths.PROGRAMS}/probe"
 
 
 class Look:
-    """Questions under way; `facts` waits for the answers. ``names`` are running containers, ``probed`` those of them
-    that have probes."""
+    """Questions under way; `facts` waits for the answers. ``machines`` are running containers, each with the name of
+    its machine; ``probed`` are those that have probes."""
 
-    def __init__(self, way: Transport, names: Sequence[str], probed: Sequence[str]) -> None:
+    def __init__(self, way: Transport, machines: Mapping[str, str], probed: Sequence[str]) -> None:
         def ask(*argv: str) -> Running:
             return start(way.command(list(argv)))
 
         self._way = way
-        self._probes = {name: ask("timeout", str(PATIENCE), PROBE, name) for name in probed}
+        self._machines = machines
+        self._probes = {name: ask("timeout", str(PATIENCE), PROBE, machines[name]) for name in probed}
         self._failed = {
-            name: ask("systemctl", f"--machine={name}", "list-units", "--failed", "--plain", "--no-legend", "--full")
-            for name in names
+            name: ask("systemctl", f"--machine={machine}", "list-units", "--failed", "--plain", "--no-legend", "--full")
+            for name, machine in machines.items()
         }
 
     def facts(self) -> dict[str, dict[str, Json]]:
@@ -41,7 +42,7 @@ class Look:
             units = _end(asked)
             found[name] = {"failed_units": [*failed_units(units.text)] if units is not None and units.code == 0 else []}
             if name in answers:
-                found[name]["probes"] = [*_probes(answers[name], lines.get(name, []))]
+                found[name]["probes"] = [*_probes(answers[name], lines.get(self._machines[name], []))]
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from eyas.cli.context import Context, is_terminal
@@ -46,10 +46,23 @@ def replace(context: Context, fleet: str, argv: Sequence[str]) -> NoReturn:
     become(transport(context, fleet, host).command(argv))
 
 
-def replace_inside(context: Context, fleet: str, name: str, argv: Sequence[str]) -> NoReturn:
-    """The same for a command that needs the container to run; one line says so when it does not."""
+def replace_inside(context: Context, fleet: str, name: str, argv: Callable[[str], Sequence[str]]) -> NoReturn:
+    """The same for a command that needs the container to run, made for the machine that it is right now; one line says
+    so when it does not run."""
+    machine = machine_of(context, fleet, name)
     words = f"eyas: cannot reach {name}: it does not run\nhint: eyas status tells more, eyas apply starts it"
-    replace(context, fleet, ["sh", "-c", IF_IT_RUNS, f"/run/systemd/machines/{name}", words, *argv])
+    replace(context, fleet, ["sh", "-c", IF_IT_RUNS, f"/run/systemd/machines/{machine}", words, *argv(machine)])
+
+
+def machine_of(context: Context, fleet: str, name: str) -> str:
+    """The machine that a container is right now: a stateless one may be in its second slot (`eyas.kind.slots`)."""
+    from eyas.core import paths
+    from eyas.host.command import run
+    from eyas.kind.slots import machine
+
+    way = transport(context, fleet, host_of(context, fleet))
+    said = run(way.command(["cat", paths.slot(name)]), check=False)
+    return machine(name, "b" if said.code == 0 and said.text.strip() == "b" else "a")
 
 
 def become(argv: Sequence[str]) -> NoReturn:

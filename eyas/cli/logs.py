@@ -13,22 +13,30 @@ LINES = 50
 def run(context: Context, *, name: str, follow: bool = False, lines: int | None = None, unit: str | None = None) -> int:
     """Show a container's journal. It lies on the host under the container's machine id, which derives from names, so
     it is found also when the container is gone."""
+    from eyas.kind.slots import SLOTS, machine
     from eyas.render.container import machine_id
 
     fleet = context.fleet()
-    folder = paths.journal(machine_id(host_of(context, fleet), name))
+    host = host_of(context, fleet)
+    ids = [machine_id(host, machine(name, slot)) for slot in SLOTS]
+    folder = paths.journal(ids[0])
     try:
         known(context, name)
     except UsageError:
-        if not (NAME.fullmatch(name) and _left(context, fleet, folder)):
+        if not (NAME.fullmatch(name) and _there(context, fleet, folder)):
             raise
-    argv = ["journalctl", f"--directory={folder}", "--no-hostname", f"--lines={lines if lines is not None else LINES}"]
+    # Of a container that can run twice, what both generations say, as it came.
+    two = _there(context, fleet, paths.journal(ids[1]))
+    where = (
+        [f"--directory={paths.JOURNAL}", *(f"_MACHINE_ID={id_}" for id_ in ids)] if two else [f"--directory={folder}"]
+    )
+    argv = ["journalctl", *where, "--no-hostname", f"--lines={lines if lines is not None else LINES}"]
     argv += [*(["--follow"] if follow else ["--no-pager"]), *([f"--unit={unit}"] if unit else [])]
     replace(context, fleet, argv)
 
 
-def _left(context: Context, fleet: str, folder: str) -> bool:
-    """Whether the host keeps this journal, of a container that is in no definition any more."""
+def _there(context: Context, fleet: str, folder: str) -> bool:
+    """Whether the host keeps this journal; also of a container that is in no definition any more."""
     from eyas.cli.session import transport
     from eyas.host.command import run as run_command
 

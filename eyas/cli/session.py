@@ -221,7 +221,7 @@ class Session:
 
         if not felt(made):
             return made
-        names = sorted(set(made.restarts()))
+        names = sorted({*made.restarts(), *made.replaced()})
         specs = {r.name: r.fields for r in wanted.resources.values() if r.kind == "container" and r.name in names}
         noise = {name: _strings(spec.get("noise")) for name, spec in specs.items() if "noise" in spec}
         carried = {name: _carried(spec.get("binds")) for name, spec in specs.items()}

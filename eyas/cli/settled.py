@@ -67,7 +67,7 @@ def _same(kind: str, want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
     if kind == "container":
         if have["state"]["active"] not in RUNNING:
             return False
-        have = {key: value for key, value in have.items() if key != "state"}
+        have = {key: value for key, value in have.items() if key not in ("state", "slot")}
     if kind == "unit" and not want.get("running"):
         have = {**have, "running": want.get("running")}  # that more runs than is asked for is no difference
     return have == want

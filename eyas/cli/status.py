@@ -36,18 +36,21 @@ def run(context: Context, *, names: tuple[str, ...] = (), json: bool = False, ex
 def made(session: Session) -> Report:
     """The report of the session's host: one observation, then all questions to the containers at once."""
     from eyas.cli.health import Look
+    from eyas.kind.slots import machine
     from eyas.plan import plan
     from eyas.status import report
 
     wanted = session.wanted()
     actual = session.observed().resources
     running = {r.name: r for r in actual.values() if r.kind == "container" and _runs(r)}
+    machines = {name: machine(name, str(resource.fields.get("slot") or "a")) for name, resource in running.items()}
     probed = [name for name, resource in running.items() if resource.fields.get("probes")]
     connection = session.connect()
-    look = Look(connection.transport, list(running), probed)
+    look = Look(connection.transport, machines, probed)
     changes = plan(wanted.resources, actual, session.host).changes
     runs = connection.history(1)
-    counted = connection.memory([name for name, resource in running.items() if not _accounted(resource)])
+    unknown = {machines[name]: name for name, resource in running.items() if not _accounted(resource)}
+    counted = {unknown[held]: size for held, size in connection.memory(list(unknown)).items()}
     facts: dict[str, Mapping[str, Json]] = {
         name: {**found, "os": wanted.systems.get(name, ""), **({"memory": counted[name]} if name in counted else {})}
         for name, found in look.facts().items()

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 
 from eyas.core import paths
 from eyas.core.system import Files
-from eyas.core.words import Fields, Json, Step
+from eyas.core.words import Fields, Json, Resource, Step
 
 SLOTS = ("a", "b")
 END = ".b"  # no name of a container has a dot
@@ -45,6 +45,11 @@ def other(slot: str) -> str:
 def machine_of(step: Step) -> str:
     """The slot that a step of a container is about."""
     return str(step.args.get("machine") or step.id.split(":", 1)[1])
+
+
+def slot_args(have: Resource) -> dict[str, Json]:
+    """What a step says of the slot that an observed container is in."""
+    return {"machine": machine(have.name, "b")} if have.fields.get("slot") == "b" else {}
 
 
 def slot_of(spec: Fields) -> str:
@@ -94,6 +99,11 @@ def current(files: Files, container: str) -> str:
     slot = said if said in SLOTS else "a"
     there = present(files, container)
     return slot if slot in there or not there else there[0]
+
+
+def machine_now(files: Files, container: str) -> str:
+    """The machine that a container is right now."""
+    return machine(container, current(files, container))
 
 
 def unit_names(containers: Sequence[str], twice: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from eyas.core.words import Fields, Json, Loss
 from eyas.core.written import Listing, Noise, Writers, Written, attributed, place_of
 from eyas.kind.common import table
 from eyas.kind.container.text import id_base, tables, words
+from eyas.kind.slots import machine_now, own, slot_of
 
 NOTED = 200  # paths that are remembered for a container, and told of a loss
 INFO = "/var/lib/dpkg/info"
@@ -73,13 +74,15 @@ def running_spec(system: System, name: str) -> dict[str, Json]:
 def _made(spec: Fields) -> list[str]:
     """Mount points: systemd-nspawn makes them in the root where it has none."""
     return [str(bind.get("target") or bind["source"]) for bind in tables(spec.get("binds"))] + [
-        "/run", "/tmp", "/proc", "/sys", "/dev", "/etc/ssh/eyas", paths.journal(str(spec.get("machine_id", ""))),  # noqa: S108
+        "/run", "/tmp", "/proc", "/sys", "/dev", "/etc/ssh/eyas",  # noqa: S108
+        paths.journal(str(own(spec, "machine_id") or "")), *(["/etc/eyas/address"] if slot_of(spec) == "b" else []),
     ]  # fmt: skip
 
 
 def report(system: System, name: str, noise: Sequence[str] | None = None, *, everything: bool = False) -> Report:
     """The listing with owners by name, the units that wrote, the packages that files belong to, and where binds would
     keep them."""
+    name = machine_now(system.files, name)
     found = listing(system, name, noise, everything=everything)
     spec = running_spec(system, name)
     base = id_base(spec)
@@ -139,7 +142,7 @@ def losses(system: System, names: Sequence[str], noise: Mapping[str, Sequence[st
     found = []
     for name in names:
         try:
-            items = listing(system, name, (noise or {}).get(name)).items
+            items = listing(system, machine_now(system.files, name), (noise or {}).get(name)).items
         except Failed:
             continue
         known = accepted(system, name)

@@ -14,7 +14,9 @@ from eyas.core.words import Action, Change, Impact, Loss, Plan
 
 def felt(plan: Plan) -> bool:
     """Whether anybody will wait: only then is it worth asking the host for its past."""
-    return any(c.kind == "container" and _waits(c) for c in plan.changes) or any(plan.restarts()) or any(plan.replaced())
+    return (
+        any(c.kind == "container" and _waits(c) for c in plan.changes) or any(plan.restarts()) or any(plan.replaced())
+    )
 
 
 def foreseen(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from eyas.core.words import Action, Change, FieldChange, Impact, Phase, Plan, Reason, Resource, Resources, Step
 from eyas.kind import kind_of
 from eyas.kind.pending import NEW, done_step
+from eyas.kind.slots import slot_args
 from eyas.plan.notice import notice
 from eyas.plan.order import ordered, waves
 from eyas.plan.roll import rolled
@@ -53,7 +54,7 @@ def _guards(steps: list[Step], changes: dict[str, Change], desired: Resources, a
     if not any(step.kind == "container" and step.phase in (Phase.restart, Phase.start) for step in steps):
         return []
     return [
-        Step("container", "guard", id_, Phase.live)
+        Step("container", "guard", id_, Phase.live, slot_args(have))
         for id_, have in actual.items()
         if have.kind == "container" and id_ in desired and id_ not in changes and not running(have)
     ]

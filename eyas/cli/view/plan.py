@@ -68,7 +68,7 @@ def _rows(owner: str, changes: Iterable[Change], paint: Paint, many: int) -> lis
             )
     for impact, number in seen.items():
         if many and number > many:
-            rows.append(["", impact.name.replace("_", " "), f"and {number - many} more (-v lists them)", "", ""])
+            rows.append(["", _named(impact), f"and {number - many} more (-v lists them)", "", ""])
     return rows
 
 
@@ -79,7 +79,11 @@ def _impact(change: Change, impact: Impact) -> str:
         return "remove"
     if change.action is Action.start:
         return "start"
-    return impact.name.replace("_", " ")
+    return _named(impact)
+
+
+def _named(impact: Impact) -> str:
+    return "side by side" if impact is Impact.beside else impact.name.replace("_", " ")
 
 
 def _said(change: Change) -> list[tuple[Impact, str]]:

@@ -39,7 +39,7 @@ class Paint:
         return text
 
     def impact(self, impact: Impact) -> Style:
-        if impact >= Impact.restart_unit:
+        if impact >= Impact.restart_unit and impact is not Impact.beside:
             return self.bad if impact >= Impact.restart else self.warn
         return self.warn if impact is Impact.reload else self.good
 
