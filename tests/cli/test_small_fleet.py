@@ -47,7 +47,7 @@ class Fleet:
 
     def json(self, *words: str, code: int = 0) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(self.eyas(*words, "--json", code=code).stdout)
-        assert value["version"] == 1
+        assert value["version"] == (2 if words[0] == "writes" else 1)
         return value
 
     def edit(self, old: str, new: str) -> None:
