@@ -57,7 +57,10 @@ def mastodon(*, database, front):
                     "programs/mastodon-web", mode=0o755, restart=["mastodon-web.service"]
                 )
             },
-            units={"mastodon-web.service": program(database.name)},
+            units={"mastodon-web.service": PROGRAM},
+            environment={
+                "mastodon-web.service": {"DATABASE": f"postgresql://mastodon@{database.name}/mastodon"},
+            },
             probes=[Probe.http(80, contains="database")],
         ),
     )
@@ -82,8 +85,7 @@ server {{
 """
 
 
-def program(database):
-    return f"""\
+PROGRAM = """\
 [Unit]
 Description=Mastodon's web side
 After=network.target redis-server.service
@@ -92,7 +94,6 @@ StartLimitIntervalSec=0
 
 [Service]
 User=mastodon
-Environment=DATABASE=postgresql://mastodon@{database}/mastodon
 ExecStart=/usr/local/bin/mastodon-web
 Restart=always
 RestartSec=1

@@ -182,7 +182,7 @@ def test_a_person_for_all(fleet: Garuda, change: Change) -> None:
 def test_the_environment_of_one_service(fleet: Garuda, change: Change) -> None:
     before = fleet.units("mastodon")
     fleet.edit("StartLimitIntervalSec=0\n", "StartLimitIntervalSec=0\nDocumentation=https://example.org\n", "garuda.py")
-    fleet.edit("Environment=DATABASE", "Environment=COLOUR=blue\nEnvironment=DATABASE", "garuda.py")
+    fleet.edit('{"DATABASE":', '{"COLOUR": "blue", "DATABASE":', "garuda.py")
     change({"mastodon": "restart_unit"})
     page(fleet, "social.example.org", '"database": "mastodon"')
     after = fleet.units("mastodon")
