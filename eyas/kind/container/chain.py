@@ -24,6 +24,7 @@ from eyas.core.words import Fields, Json, Step
 from eyas.kind.common import Deed, integer, table
 from eyas.kind.container.disk import name_of
 from eyas.kind.container.text import words
+from eyas.kind.slots import split
 
 HOLD, DRAIN, SETTLE = 30, 10, 2
 """Seconds where a spec does not say: one that an older version of eyas wrote."""
@@ -39,7 +40,7 @@ def addresses(*specs: Fields) -> list[str]:
 
 
 def door_of(step: Step) -> Door:
-    return Door(name_of(step), tuple(words(step.args.get("addresses"))))
+    return Door(split(name_of(step))[0], tuple(words(step.args.get("addresses"))))
 
 
 def spec_on_disk(system: System, name: str) -> dict[str, Json]:
@@ -98,7 +99,8 @@ class Back:
         self.wait = wait
         self.specs: Mapping[str, dict[str, Json]] = {name: spec_on_disk(system, name) for name in names}
         self.doors = {
-            name: Door(name, tuple(addresses(spec, spec_that_runs(system, name)))) for name, spec in self.specs.items()
+            name: Door(split(name)[0], tuple(addresses(spec, spec_that_runs(system, name))))
+            for name, spec in self.specs.items()
         }
 
     def __enter__(self) -> Back:

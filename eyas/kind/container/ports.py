@@ -14,6 +14,7 @@ from eyas.kind.common import integer, table
 from eyas.kind.container.chain import DRAIN, HOLD, addresses, drained
 from eyas.kind.container.health import ill
 from eyas.kind.container.text import tables, words
+from eyas.kind.slots import split
 
 PAUSE = 0.02  # seconds between two looks
 OTHERWISE = 1.0  # seconds after which a unit that is up listens where it wants to
@@ -53,7 +54,7 @@ class Held:
         self.units = words(known.get("running"))
         self.ports = _ports(known.get("listening"))
         self.seconds = integer(spec.get("hold"), HOLD) if self.ports else 0
-        self.door = Door(name, tuple(addresses(spec)), self.ports)
+        self.door = Door(split(name)[0], tuple(addresses(spec)), self.ports)
         self.until = time.monotonic() + self.seconds
 
     def __enter__(self) -> Held:
