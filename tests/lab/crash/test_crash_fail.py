@@ -15,7 +15,8 @@ from tests.lab.crash.rig import Photo, Rig, Said, differences, share, step_numbe
 PLACES = (
     "directory.make", "user.put", "sysctl.set", "unit.write", "unit.start", "names.write", "container.configure",
     "systemd.reload systemd:reload", "container.stop", "user.remove", "container.remove", "firewall.load",
-    "file.remove", "container.live", "container.restart", "container.start", "container.ready",
+    "file.remove", "container.live", "container.hold", "container.restart", "container.release", "container.watch",
+    "container.start", "container.ready",
 )  # fmt: skip
 """One of each kind of deed; each day has its turn of a third of them, EYAS_FULL=1 does all."""
 NEVER = 'probes=[Probe.tcp(9999, timeout="5s")]'
