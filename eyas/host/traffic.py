@@ -54,6 +54,7 @@ class RealTraffic:
             _nft(held.drop(elements), f"release {door.container}", missing=True)
             for element in elements:
                 self._ends.pop(element, None)
+        _forget(door.addresses)
         if known:
             self._hand_over(let_go)
 
@@ -88,6 +89,14 @@ class RealTraffic:
     def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
         return connections.listening(container, units)
 
+    def forget(self, addresses: Sequence[str]) -> None:
+        from eyas.host import conntrack
+
+        try:
+            conntrack.forget(tuple(addresses))
+        except OSError as error:
+            raise Failed(f"cannot let the kernel forget connections: {error.strerror}") from None
+
 
 def _ruleset() -> str:
     try:
@@ -95,6 +104,14 @@ def _ruleset() -> str:
             return file.read()
     except FileNotFoundError:
         return ""
+
+
+def _forget(addresses: Sequence[str]) -> None:
+    """Let the host find out anew who has which address, where a container has moved from one to another: the old one
+    may be somebody else's by now."""
+    if len({":" in address for address in addresses}) < len(addresses):
+        lines = "".join(f"neigh flush to {address}\n" for address in addresses)
+        run(["ip", "-batch", "-"], input=lines, check=False)
 
 
 def _mark() -> None:

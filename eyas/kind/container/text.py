@@ -235,6 +235,7 @@ def render_env(spec: Fields) -> str:
         "BACKING": str(spec.get("root_backing") or "ram"),
         "MACHINE_ID": str(own(spec, "machine_id") or spec["machine_id"]),
         "ADDRESS": probed(spec),
+        "ADDRESSES": " ".join(_on_the_wire(spec)),
         "LOOPS": " ".join(LOOPS) if "loop" in words(spec.get("grants")) else "",
         "BINDS": "\n".join(_bind_line(bind) for bind in tables(spec.get("binds"))),
     }
@@ -246,6 +247,12 @@ def render_env(spec: Fields) -> str:
     for index, probe in enumerate(probes, 1):
         lines += [f"PROBE_{index}_{key}={_quote(value)}" for key, value in _probe_values(probe).items()]
     return "\n".join(lines) + "\n"
+
+
+def _on_the_wire(spec: Fields) -> list[str]:
+    """Every address that the machine answers for."""
+    found = [plain(own(spec, "address4")), plain(own(spec, "address6")), probed(spec)]
+    return list(dict.fromkeys(address for address in found if address))
 
 
 def _readdress(spec: Fields) -> str:

@@ -12,6 +12,10 @@ result=/run/eyas/probes/$name
 mkdir -p /run/eyas/probes
 lines= code=0 seen= title=
 
+# Another container may have had these addresses a moment ago, and the host would go on sending to that one for a while.
+# shellcheck disable=SC2086  # several words
+printf 'neigh flush to %s\n' ${ADDRESSES:-} | ip -batch - >/dev/null 2>&1
+
 get() { local key="PROBE_$1_$2"; printf -v "$3" '%s' "${!key}"; }
 alive() { [ -z "${MAINPID:-}" ] || kill -0 "$MAINPID" 2>/dev/null; }
 

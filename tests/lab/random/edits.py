@@ -27,11 +27,13 @@ images = {
 }
 ANSWER = '''\\
 #!/usr/bin/perl
-# answers every connection with its name and the first line of its settings, as they were when it started
+# answers every connection with its name and the first lines of its settings; more.conf is read again by SIGHUP
 use strict; use warnings; use IO::Socket::INET;
-open my $file, '<', '/etc/answer.conf' or die; chomp(my $word = <$file>);
+sub first { open my $file, '<', $_[0] or die; chomp(my $line = <$file>); $line }
+my ($word, $more) = (first('/etc/answer.conf'), first('/etc/more.conf'));
+$SIG{HUP} = sub { $more = first('/etc/more.conf') };
 my $socket = IO::Socket::INET->new(LocalPort => 8000, Listen => 128, ReuseAddr => 1) or die;
-while (1) { my $client = $socket->accept or next; print $client "$ENV{NAME} $word $ENV{WORD}\\\\n"; close $client }
+while (1) { my $client = $socket->accept or next; print $client "$ENV{NAME} $word $ENV{WORD} $more\\n"; close $client }
 '''
 SERVICE = '''\\
 [Service]

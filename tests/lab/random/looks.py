@@ -134,7 +134,7 @@ def expected(world: World) -> Facts:
             f"{name} curl": cell.image == "fat",
             f"{name} units": ["answer.service", "still.service"],
         }
-        facts["answers"] |= {str(port): f"{name} {cell.word} {cell.unit}" for port in cell.forwards}
+        facts["answers"] |= {str(port): f"{name} {cell.word} {cell.unit} {cell.more}" for port in cell.forwards}
     return facts
 
 
