@@ -87,11 +87,13 @@ def unbind(container: str, base: int, source: str, target: str) -> None:
 
 
 def _overcome(place: Place, where: str) -> None:
-    """What is mounted at a path is locked: put something new in the place of its mount point, or cover it."""
-    with Inside(f"/proc/self/fd/{place.process}/root/.", place.base) as inside:
+    """What is mounted at a path is locked: put something new in the place of its mount point, or cover it.
+
+    What a container is started with stands on its root, which can be seen from here without mounts.
+    """
+    with Inside(paths.root(place.container), place.base) as inside:
         if inside.renew(where):
             return
-    with Inside(paths.root(place.container)) as inside:
         below = inside.open(where)
     try:
         cover = _clone(below, place, private=True)

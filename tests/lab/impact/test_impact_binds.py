@@ -1,4 +1,4 @@
-"""eyas dies after it has changed binds of a running container, before it could note that: recovery takes it back."""
+"""Binds of a running container when things are not as simple: eyas dies on the way, the kernel has locked them."""
 
 from __future__ import annotations
 
@@ -33,4 +33,22 @@ def test_binds_of_a_run_that_was_killed_go_again(rig: Rig, monkeypatch: pytest.M
         rig.fail("beta", "test", "-e", path)
     assert rig.host.execute("test", "-e", "/srv/killed").code != 0, "made for it, and empty"
     rig.edit(MORE, FREE)
+    assert rig.plan() == []
+
+
+ONE = 'binds=[Bind("/srv/one", "/bound"), Bind("/etc/hostname", "/etc/bound")], files={"/etc/other.conf"'
+TWO = 'binds=[Bind("/srv/two", "/bound"), Bind("/etc/hosts", "/etc/bound")], files={"/etc/other.conf"'
+
+
+def test_a_bind_of_the_start_changes_and_goes_wholly(rig: Rig) -> None:
+    """The kernel has locked it: the new one is above it, and when that goes, the old one is not to be seen again."""
+    rig.change((FREE, ONE))
+    rig.systemctl("restart", "beta")
+    rig.change((ONE, TWO))
+    rig.look()
+    assert (rig.bound("beta", "/bound"), rig.bound("beta", "/etc/bound")) == (["/srv/two", "rw"], ["/etc/hosts", "rw"])
+    rig.change((TWO, FREE))
+    rig.look()
+    assert (rig.bound("beta", "/bound"), rig.bound("beta", "/etc/bound")) == (None, None)
+    assert rig.inside("beta", "cat", "/etc/bound") == ""
     assert rig.plan() == []
