@@ -29,8 +29,7 @@ def test_the_table_of_mounts() -> None:
 
 
 def test_our_own_table_can_be_read() -> None:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        table = mounts(file.read())
+    table = mounts(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
     assert [mount for mount in table if mount.point == "/"]
 
 
