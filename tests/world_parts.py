@@ -221,6 +221,7 @@ class WorldTraffic:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.forgotten: list[tuple[str, ...]] = []
         self.held: dict[Door, float] = {}
         self.ever: list[Door] = []
         self.connections: dict[str, int] = {}
@@ -250,6 +251,10 @@ class WorldTraffic:
         if container not in self.world.roots:
             return ()
         return tuple(sorted({port for unit in units for port in self.open.get((container, unit), ())}))
+
+    def forget(self, addresses: Sequence[str]) -> None:
+        self.world.fuse.act()
+        self.forgotten.append(tuple(addresses))
 
 
 class WorldKeys:

@@ -315,6 +315,10 @@ class Traffic(Protocol):
         of it (not on its loopback). Sockets that systemd inside keeps open itself (systemd.socket(5)) do not count:
         they wait by themselves."""
 
+    def forget(self, addresses: Sequence[str]) -> None:
+        """Let the kernel forget connections that were led to these addresses, where nobody is any more: whoever still
+        sends is led to who is there now."""
+
 
 class Keys(Protocol):
     def make_host_keys(self, folder: str) -> None:

@@ -13,6 +13,7 @@ its connections do. Until ``retire`` the old one was never touched, so before th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from eyas.core import paths
@@ -23,8 +24,9 @@ from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, tabl
 from eyas.kind.container import disk, power
 from eyas.kind.container.chain import DRAIN, drained
 from eyas.kind.container.health import state_of
+from eyas.kind.container.text import words
 from eyas.kind.ruleset import lead
-from eyas.kind.slots import beside, current, machine, machine_of, other, sited, split
+from eyas.kind.slots import beside, current, machine, machine_of, other, own, plain, sited, split
 
 PLACE = ("address4", "address6", "gateway4", "gateway6", "bridge", "uid_base", "beside")
 """Where a container is: when this changes, its clients notice anyway, and two of it would be in each other's way."""
@@ -91,14 +93,19 @@ def replaced(change: Change, want: Resource, have: Resource, spec: dict[str, Jso
         SETTLE,
         step("prepare", new, Phase.configure, spec=sited(spec, slot), idle=True),
         RELOAD,
-        step("begin", new, drain=seconds),
+        step("begin", new, drain=seconds, addresses=_own(sited(spec, slot))),
         *addressed(well, slot, spec),
         step("switch", new, autostart=bool(want.fields.get("autostart", True))),
         *([step("drain", old, seconds=seconds)] if seconds else []),
-        step("retire", old, stop_timeout=have.fields.get("stop_timeout")),
+        step("retire", old, stop_timeout=have.fields.get("stop_timeout"), addresses=_own(sited(spec, other(slot)))),
         step("discard", old),
         RELOAD_LATE,
     ]
+
+
+def _own(spec: Fields) -> list[Json]:
+    """The addresses that one generation alone has."""
+    return [plain(address) for key in ("address4", "address6") if (address := own(spec, key))]
 
 
 def moved(change: Change, have: Resource, configured: Sequence[Step], up: Sequence[Step]) -> list[Step]:
@@ -142,6 +149,7 @@ def _unbegin(system: System, step: Step, saved: Json, boot: bool) -> None:
     _refuse_current(system, step, "stop")
     drained(system, machine_of(step), integer(step.args.get("drain"), DRAIN))
     power.start.undo(system, step, saved, boot)
+    _forget(system, step)
 
 
 def _look_at_slot(system: System, step: Step, _folder: str) -> Json:
@@ -179,6 +187,14 @@ def _retire(system: System, step: Step, _saved: Json) -> None:
     # Alone: whoever is ordered after it goes on running, with the generation that took over.
     system.units.stop([unit], timeout=integer(step.args.get("stop_timeout"), 10) + 60, alone=True)
     system.units.reset_failed([unit])
+    _forget(system, step)
+
+
+def _forget(system: System, step: Step) -> None:
+    """What was still led to a generation that is gone is led to the other one: UDP goes on there, and who has a TCP
+    connection is told that it has ended."""
+    with suppress(Failed):  # it would have ended by itself, later
+        system.traffic.forget(words(step.args.get("addresses")))
 
 
 def _unretire(system: System, step: Step, saved: Json, boot: bool) -> None:

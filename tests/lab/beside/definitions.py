@@ -21,7 +21,7 @@ def server(port=8080, **units):
 times = {"stop_timeout": 4, "start_timeout": 10, "drain": 20, "settle": 1}
 web = Container(
     "web", "10.0.12.10", base, parts=[server()], root=Root(size="48M"), stateless=True,
-    forwards=[Forward(80, to=8080)], **times,
+    forwards=[Forward(80, to=8080), Forward(5300, "udp", to=8080)], **times,
 )
 mill = Container("mill", "10.0.12.11", base, parts=[server()], root=Root(size="48M"), after=["web"], **times)
 

@@ -22,6 +22,23 @@ from tests.lab.crash.rig import Rig, Said
 PUBLIC = "203.0.113.112"
 OWN = {"a": "10.0.12.10", "b": "100.96.12.10"}
 
+DATAGRAMS = """
+import socket, sys, time
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.settimeout(0.2)
+seen, end = [], time.monotonic() + 60
+while len(seen) < 2 and time.monotonic() < end:
+    client.sendto(b"who", (sys.argv[1], 5300))
+    try:
+        answer = client.recv(100).decode()
+        if answer not in seen:
+            seen.append(answer)
+    except TimeoutError:
+        continue
+    time.sleep(0.05)
+print(*seen)
+"""
+
 
 @dataclass
 class Load:
@@ -78,6 +95,17 @@ class Pair(Rig):
             body = self.internet.get(f"http://{PUBLIC}/long/{chunks}", timeout=chunks / 10 + 60)
             assert body.count("x") == chunks * 65536
             said.append(body.rpartition("\n")[2])
+
+        with self._beside(work):
+            yield said
+
+    @contextmanager
+    def datagrams(self) -> Iterator[list[str]]:
+        """Datagrams from one socket until another generation than the first one answers; who did, in this order."""
+        said: list[str] = []
+
+        def work() -> None:
+            said.extend(self.internet.succeed("python3", "-c", DATAGRAMS, PUBLIC, timeout=90).split())
 
         with self._beside(work):
             yield said

@@ -27,7 +27,7 @@ def test_replaced_twice_under_load(pair: Pair) -> None:
     pair.write(edited(BIGGER))
     assert "nobody notices: a new one starts beside it" in pair.eyas("plan")
     with pair.load() as load:
-        with pair.download(60) as whole:
+        with pair.download(60) as whole, pair.datagrams() as answered:
             pair.eyas("apply")
         second = pair.serving()
         assert pair.alone() != slot
@@ -37,6 +37,7 @@ def test_replaced_twice_under_load(pair: Pair) -> None:
     assert load.failed == 0, load.seen
     assert load.longest < NOISE, load.seen
     assert load.generations == {first, second, third}
+    assert answered == [first, second], "one socket, without a pause in which a flow would be forgotten"
     assert whole == [f"whole, by {first}"]
     assert pair.alone() == slot
     assert pair.invocations()["mill"] == mill

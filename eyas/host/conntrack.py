@@ -1,0 +1,76 @@
+"""Connections that the kernel knows of, and that it is to forget: conntrack over netlink (NETLINK_NETFILTER,
+linux/netfilter/nfnetlink_conntrack.h).
+
+A packet of a forgotten connection is looked at anew: it is led to who is there now, who answers, if only that he knows
+of no such connection. Without that, UDP would go to somebody who is gone for as long as anything is sent.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+
+NETFILTER = 12  # NETLINK_NETFILTER, which Python names since 3.12 only
+SUBSYSTEM = 1  # NFNL_SUBSYS_CTNETLINK
+GET, DELETE = 1, 2
+REQUEST, ACK, DUMP = 1, 4, 0x300
+ERROR, DONE = 2, 3
+ORIGINAL, REPLY = 1, 2  # CTA_TUPLE_ORIG, CTA_TUPLE_REPLY
+IP = 1  # CTA_TUPLE_IP
+SOURCES = (1, 3)  # CTA_IP_V4_SRC, CTA_IP_V6_SRC
+FAMILIES = {4: socket.AF_INET, 16: socket.AF_INET6}
+TYPE = 0x3FFF  # without the flags of an attribute's type
+HEADER = struct.Struct("=IHHII")
+
+
+def forget(addresses: tuple[str, ...]) -> int:
+    """Let the kernel forget what was led to these addresses; how many connections that were. OSError when it cannot be
+    asked."""
+    wanted = {socket.inet_pton(socket.AF_INET6 if ":" in a else socket.AF_INET, a) for a in addresses}
+    count = 0
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
+        for family in {FAMILIES[len(address)] for address in wanted}:
+            for body in [*_answers(kernel, GET, DUMP, struct.pack("!BBH", family, 0, 0))]:
+                attributes = _attributes(body[4:])
+                if _answers_from(attributes.get(REPLY, b"")) in wanted:
+                    which = struct.pack("=HH", 4 + len(attributes[ORIGINAL]), ORIGINAL | 0x8000) + attributes[ORIGINAL]
+                    count += 1
+                    for _ in _answers(kernel, DELETE, ACK, struct.pack("!BBH", family, 0, 0) + which):
+                        pass
+    return count
+
+
+def _answers_from(reply: bytes) -> bytes:
+    """Who answers, by the tuple of the way back."""
+    addresses = _attributes(_attributes(reply).get(IP, b""))
+    return next((addresses[source] for source in SOURCES if source in addresses), b"")
+
+
+def _attributes(data: bytes) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if length < 4:
+            break
+        found[kind & TYPE] = data[4:length]
+        data = data[(length + 3) & ~3 :]
+    return found
+
+
+def _answers(kernel: socket.socket, verb: int, flags: int, body: bytes) -> Iterator[bytes]:
+    """Ask, and give what comes until the kernel says that it was all. What is gone already is no error."""
+    kernel.send(HEADER.pack(HEADER.size + len(body), SUBSYSTEM << 8 | verb, REQUEST | flags, 1, 0) + body)
+    while True:
+        data = kernel.recv(1 << 17)
+        while len(data) >= HEADER.size:
+            length, kind, _flags, _number, _port = HEADER.unpack_from(data)
+            if kind == DONE:
+                return
+            if kind == ERROR:
+                code = -struct.unpack_from("=i", data, HEADER.size)[0]
+                if code in (0, 2):  # done, or there is none (any more)
+                    return
+                raise OSError(code, "the kernel refuses to say or forget what it knows of connections")
+            yield data[HEADER.size : length]
+            data = data[(length + 3) & ~3 :]
