@@ -27,6 +27,7 @@ APPLY = 300.0  # seconds: something hangs when an apply takes longer
 APP, PLAIN, COMPOSE = front("app.example.org"), front("plain.example.org"), front("compose.example.org")
 # Two cores have enough to do with a process of PostgreSQL for each of a hundred connections a second.
 POSTGRES = Target(f"postgres://postgres@{PUBLIC}:5432/postgres", most=100)
+REDIRECT = Target(f"http://{PUBLIC}/", "app.example.org")
 LINES, COMPOSED = Target(f"tcp://{PUBLIC}:8007"), Target(f"http://{PUBLIC}:8088/")
 KNOBS: dict[str, Any] = {
     "WITH": (),
@@ -50,6 +51,7 @@ class Bench:
         self.lab = lab
         self.quick = quick
         self.knobs = read_knobs(lab.folder)
+        self.waits: list[Any] = []
 
     def turn(self, **values: Any) -> None:
         """Other definitions."""
@@ -62,7 +64,9 @@ class Bench:
         said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=APPLY)
         if said.returncode != code:
             raise SystemExit(f"eyas apply ended with {said.returncode}, not {code}\n{said.stdout}\n{said.stderr}")
-        return dict(json.loads(said.stdout)) if said.stdout else {}
+        found = dict(json.loads(said.stdout)) if said.stdout else {}
+        self.waits = (found.get("outcome") or {}).get("waits", [])
+        return found
 
     def renewed(self, name: str) -> None:
         """A container whose root is to be another one: by a package, or quicker, by another size."""
@@ -237,6 +241,7 @@ ROWS = (
     Row("front-certificate", "web-front: new certificate, connections stay", APP, nothing, certificate, BOTH, NOISE,
         connections=("ws", "h3")),
     restart("front-root", "web-front's own root replaced", "web-front", APP, 0.25, BOTH),
+    restart("front-root-http", "the same, without the work of TLS", "web-front", REDIRECT, 0.25, BOTH),
     *(sick(how, text, "plain", PLAIN) for how, text in SICK),
     *(sick(how, text, "app", APP) for how, text in SICK),
     Row("plain", "beside it: systemctl restart, behind the front", APP, nothing, plain_restart("app"), BOTH),
@@ -261,6 +266,7 @@ def read_knobs(folder: Path) -> dict[str, Any]:
 def measure(bench: Bench, row: Row, seconds: float, rate: float) -> dict[str, Any]:
     """One row: the load, the change when a fifth of it is over, and the rest of the load."""
     row.prepare(bench)
+    bench.waits = []
     try:
         with under_load(bench.lab, row.target, rate, row.connections, "app.example.org") as (load, stays):
             load.wait(seconds / 5)
@@ -272,7 +278,7 @@ def measure(bench: Bench, row: Row, seconds: float, rate: float) -> dict[str, An
             kept = {stay.kind: stay.end() for stay in stays}
     finally:
         row.restore(bench)
-    return {**seen, "restart": round(restart, 4), "change": round(took, 4), "connections": kept}
+    return {**seen, "restart": round(restart, 4), "change": round(took, 4), "connections": kept, "waits": bench.waits}
 
 
 def judge(report: Report, rows: Sequence[Row], noise: float) -> None:

@@ -63,8 +63,8 @@ for machine in machines:
     facts[name + " curl"] = os.path.exists(root + "/usr/bin/curl")
     facts[name + " units"] = sorted({"answer.service", "still.service"} & set(inside))
 table = json.loads(told("nft", "-j", "list", "table", "inet", "eyas"))["nftables"]
-sets = [each["set"] for each in table if "set" in each]
-facts["held"] = [each["name"] for each in sets if each["name"].startswith(("held", "spared")) and each.get("elem")]
+sets = [each["set"] for each in table if "set" in each and each["set"].get("elem")]
+facts["held"] = [[each["name"], each["elem"]] for each in sets if each["name"].startswith(("held", "spared"))]
 mounted = [line.split()[4] for line in open("/proc/self/mountinfo")]
 ours = {path.split("/")[4] for path in mounted if path.startswith(("/run/eyas/roots/", "/run/eyas/layer/"))}
 facts["left mounted"] = sorted(ours - set(machines))
