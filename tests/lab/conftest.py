@@ -14,6 +14,7 @@ from eyas.lab.testing import Host, Internet
 from tests.lab.labs import GARUDA, LabMaker
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
