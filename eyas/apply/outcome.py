@@ -44,6 +44,7 @@ class Outcome:
     left: tuple[str, ...] = ()
     changes: int = 0
     restarts: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()  # containers of which a new generation took over
     waits: tuple[Wait, ...] = ()  # how long people waited, container by container
     log: tuple[str, ...] = ()  # the last lines of what was not well
     whose: str = ""  # whose lines they are: "app.service in web"
@@ -79,6 +80,7 @@ class Outcome:
             "left": list(self.left),
             "changes": self.changes,
             "restarts": list(self.restarts),
+            "replaced": list(self.replaced),
             "waits": [wait.to_json() for wait in self.waits],
             "log": list(self.log),
             "whose": self.whose,
@@ -105,6 +107,7 @@ class Outcome:
             left=_names(data, "left"),
             changes=_number(data, "changes"),
             restarts=_names(data, "restarts"),
+            replaced=_names(data, "replaced"),
             waits=tuple(Wait.from_json(item) for item in _rows(data, "waits")),
             log=_names(data, "log"),
             whose=_text(data, "whose"),

@@ -318,6 +318,7 @@ def _outcome(
         left=plan.left,
         changes=len(plan.changes),
         restarts=tuple(sorted(set(plan.restarts()))),
+        replaced=tuple(sorted(set(plan.replaced()))),
         waits=waits,
         log=tuple(getattr(problem, "log", ())),
         whose=str(getattr(problem, "whose", "")),

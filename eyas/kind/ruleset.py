@@ -13,7 +13,7 @@ from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.core.system import Files, System
 from eyas.core.words import digest
-from eyas.kind.slots import defines, without_defines
+from eyas.kind.slots import defines, variable, without_defines
 
 HEAD = """\
 #!/usr/sbin/nft -f
@@ -47,12 +47,26 @@ def note(system: System, body: str) -> None:
     system.files.write(paths.FIREWALL_PRINT, json.dumps(seen).encode(), 0o600)
 
 
+def refresh(system: System) -> None:
+    """Load the rule set that is there with the lines of today: a container has got another address."""
+    data = system.files.read(paths.FIREWALL)
+    body = file_text(system.files, ruleset_of(data.decode())) if data is not None else ""
+    if data is not None and body.encode() != data:
+        load(system, body)
+
+
 def lead(system: System, container: str, slot: str, boot: bool = False) -> None:
     """Let new connections to a container go to one of its slots. ``boot``: on disk alone, it is loaded in a moment."""
     data = system.files.read(paths.FIREWALL)
     if data is None:
         raise Failed(f"cannot lead connections to {container}: {paths.FIREWALL} is missing", "eyas apply puts it back")
-    body = file_text(system.files, ruleset_of(data.decode()), {container: slot})
+    ruleset = ruleset_of(data.decode())
+    if f"${variable(4, container)} " not in ruleset.replace("\n", " "):
+        raise Failed(
+            f"cannot lead connections to {container}: the packet filter does not know that it is stateless",
+            "apply all of the definitions, not a part of them",
+        )
+    body = file_text(system.files, ruleset, {container: slot})
     if boot:
         if body.encode() != data:
             system.files.write(paths.FIREWALL, body.encode(), 0o600)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from eyas.apply.run import apply
 from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.core.words import Action, Impact, Phase
-from eyas.kind import observe, slots
+from eyas.kind import observe, slots, verb_of
 from eyas.model import Bind, Bridge, Container, Forward, Host, Image, Uplink
 from eyas.plan import plan
 from tests.property.fleets import resources
@@ -253,8 +252,6 @@ def test_without_a_firewall_nobody_is_led_anywhere() -> None:
         ground.reach(OLD)  # type: ignore[arg-type]
         made = ground.plan(NEW)  # type: ignore[arg-type]
         ground.world.files.remove(paths.FIREWALL)
-        with pytest.raises(Failed, match="firewall.nft is missing"):
-            step = next(step for step in made.steps if step.verb == "switch")
-            from eyas.kind import verb_of
-
-            verb_of(step).do(ground.world, replace(step), None)
+        step = next(step for step in made.steps if step.verb == "switch")
+        with pytest.raises(Failed, match=r"firewall\.nft is missing"):
+            verb_of(step).do(ground.world, step, None)

@@ -105,7 +105,7 @@ def test_a_run_reaches_the_fleet_and_a_second_plan_is_empty(one: Host, two: Host
         outcome = ground.reach(resources(two))
         after = ground.world.running()
         moved = {name for name in before if after.get(name) != before[name]}
-        assert moved <= set(outcome.restarts)
+        assert moved <= {*outcome.restarts, *outcome.replaced}
         ground.reach(resources(one))
 
 
@@ -146,7 +146,7 @@ def test_a_step_that_fails_leaves_the_host_as_it_was(one: Host, two: Host, numbe
             return
         assert outcome.result in ("undone", "failed"), outcome.hands
         same(before, seen(ground.world))
-        undisturbed = set(running) - set(outcome.restarts)
+        undisturbed = set(running) - {*outcome.restarts, *outcome.replaced}
         assert {n: running[n] for n in undisturbed} == {n: ground.world.running()[n] for n in undisturbed}
         ground.reach(wanted)
 

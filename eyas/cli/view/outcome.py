@@ -92,6 +92,9 @@ def _proof(outcome: Mapping[str, Json], plan: Plan, paint: Paint) -> list[str]:
     parts = [*([count(len(still), "container")] if still else []), *(["the host"] if "host" not in touched else [])]
     text = " and ".join(parts)
     lines = [f"{text[:1].upper()}{text[1:]}: untouched (invocations unchanged)."] if parts else []
+    replaced = _names(outcome, "replaced")
+    if replaced:
+        lines.append(f"Replaced side by side, nobody waited: {', '.join(replaced)}.")
     if changed:
         lines.append(f"Changed without a restart (invocation unchanged): {', '.join(changed)}.")
     return lines

@@ -65,6 +65,7 @@ class Container:
         "ready": power.ready,
         "prepare": beside.prepare,
         "begin": beside.begin,
+        "lead": beside.lead_anew,
         "switch": beside.switch,
         "retire": beside.retire,
         "discard": disk.discard,
@@ -100,7 +101,10 @@ class Container:
             return steps + beside.moved(change, have, self._configured(change, want, None), up)
         some = want or have
         assert some is not None
-        return steps + beside.addressed(self._steps(change, want, have), slot, some.fields)
+        steps += beside.addressed(self._steps(change, want, have), slot, some.fields)
+        return steps + (
+            beside.led(change.id, want.fields, have.fields) if want is not None and have is not None else []
+        )
 
     def _steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete or want is None:

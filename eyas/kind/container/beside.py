@@ -20,12 +20,13 @@ from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.core.system import System
 from eyas.core.words import Change, FieldChange, Fields, Impact, Json, Phase, Resource, Step
+from eyas.kind import snapshot
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table
 from eyas.kind.container import disk, power
 from eyas.kind.container.chain import DRAIN, drained
 from eyas.kind.container.health import state_of
 from eyas.kind.container.text import words
-from eyas.kind.ruleset import lead
+from eyas.kind.ruleset import lead, load, refresh
 from eyas.kind.slots import beside, current, machine, machine_of, other, own, plain, sited, split
 
 PLACE = ("address4", "address6", "gateway4", "gateway6", "bridge", "uid_base", "beside")
@@ -78,6 +79,12 @@ def cleared(id_: str, have: Resource) -> list[Step]:
     }
     gone = [Step("container", verb, id_, Phase.prepare, args) for verb in ("retire", "discard")]
     return [SETTLE, *gone, RELOAD]
+
+
+def led(id_: str, want: Fields, have: Fields) -> list[Step]:
+    """The rule set may be right already, all but for the address that stands behind it (`eyas.plan.part`)."""
+    same = have.get("stateless") and all(want.get(f) == have.get(f) for f in PLACE)
+    return [] if same or not want.get("stateless") else [Step("container", "lead", id_, Phase.firewall)]
 
 
 def replaced(change: Change, want: Resource, have: Resource, spec: dict[str, Json], well: list[Step]) -> list[Step]:
@@ -182,6 +189,22 @@ def _point(system: System, step: Step, name: str, slot: str, *, boot: bool) -> N
     system.files.remove(paths.wanted(before))
 
 
+def _look_at_rules(system: System, _step: Step, folder: str) -> Json:
+    return snapshot.take(system, paths.FIREWALL, folder)
+
+
+def _lead(system: System, _step: Step, _saved: Json) -> None:
+    refresh(system)
+
+
+def _unlead(system: System, _step: Step, saved: Json, boot: bool) -> None:
+    now = system.files.read(paths.FIREWALL)
+    snapshot.put_back(system, saved)
+    was = system.files.read(paths.FIREWALL)
+    if not boot and was is not None and was != now:
+        load(system, was.decode())
+
+
 def _retire(system: System, step: Step, _saved: Json) -> None:
     unit = paths.unit_name(machine_of(step))
     # Alone: whoever is ordered after it goes on running, with the generation that took over.
@@ -209,5 +232,6 @@ def _unretire(system: System, step: Step, saved: Json, boot: bool) -> None:
 
 prepare = Deed(disk.configure.act, disk.configure.look, _unprepare)
 begin = Deed(power.start.do, power.start.look, _unbegin)
+lead_anew = Deed(_lead, _look_at_rules, _unlead)
 switch = Deed(_switch, _look_at_slot, _unswitch)
 retire = Deed(_retire, power.start.look, _unretire)
