@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from eyas.core import paths
+from eyas.core.errors import UsageError
 from eyas.core.words import Action, Change, Json, Plan, Resource, Resources
 from eyas.kind.container import spec
+from eyas.kind.slots import VARIABLE, beside, variable
 from eyas.plan.make import plan
 
 HOST = "host"
@@ -76,6 +78,8 @@ def _chosen(desired: Resources, actual: Resources, names: Collection[str]) -> se
         container = desired.get(f"container:{name}")
         if container is not None:
             found.add(f"tree:{container.fields.get('tree')}")
+        if container is not None and container.fields.get("stateless"):  # the way to its second slot
+            found |= {id_ for id_, resource in desired.items() if resource.kind == "network"}
     return found
 
 
@@ -136,6 +140,8 @@ def _shared(
         if want is None:
             continue
         if have is None or HOST in names:
+            if have is not None and want.kind == "firewall":
+                _refuse_alone(str(have.fields.get("ruleset", "")), str(want.fields["ruleset"]), names)
             found[id_] = want
             continue
         if want.kind == "names":
@@ -149,10 +155,34 @@ def _shared(
             continue
         strange = strange_lines(old, new, names, _addresses(desired, actual, names))
         if strange:
+            _refuse_led(desired, actual, names, strange)
             why[id_] = "it is one table for all, and not only what was named differs in it; --only host takes it"
         else:
             found[id_] = want
     return found, why
+
+
+def _refuse_alone(old: str, new: str, names: Collection[str]) -> None:
+    """Rules that lead to a container by a name come with that container."""
+    before, after = Counter(_facts(old)), Counter(_facts(new))
+    moved = "\n".join([*(before - after), *(after - before)])
+    others = sorted({name for _, name in VARIABLE.findall(moved)} - set(names))
+    if others:
+        raise UsageError(
+            f"cannot change the host's firewall alone: it leads connections to {', '.join(others)} in another way",
+            f"name these too: --only {' '.join([*names, *others])}",
+        )
+
+
+def _refuse_led(desired: Resources, actual: Resources, names: Collection[str], strange: list[str]) -> None:
+    """A container that the rules lead to by a name that goes with it cannot go before they do."""
+    for name in names:
+        want, have = desired.get(f"container:{name}"), actual.get(f"container:{name}")
+        if have is not None and have.fields.get("stateless") and (want is None or not want.fields.get("stateless")):
+            raise UsageError(
+                f"cannot change {name} alone: the firewall leads connections to it, and differs in more ({strange[0]})",
+                "name the others too, or: host",
+            )
 
 
 def merged_names(old: str, new: str, names: Collection[str]) -> str:
@@ -168,34 +198,46 @@ def merged_names(old: str, new: str, names: Collection[str]) -> str:
 
 
 def _addresses(desired: Resources, actual: Resources, names: Collection[str]) -> set[str]:
-    """Addresses that the chosen containers have, or are to have."""
-    found = set()
+    """Addresses that the chosen containers have, or are to have, and what stands for them in rules
+    (`eyas.kind.slots.variable`)."""
+    found = {f"${variable(family, name)}" for name in names for family in (4, 6)}
     for resources in (desired, actual):
         for name in names:
             container = resources.get(f"container:{name}")
-            for key in ("address4", "address6"):
-                address = str(container.fields.get(key) or "") if container is not None else ""
-                found |= {address.partition("/")[0]} - {""}
+            fields = container.fields if container is not None else {}
+            both = beside(fields)
+            said = [fields.get("address4"), fields.get("address6"), *(both.get(key) for key in OTHERS)]
+            found |= {str(address or "").partition("/")[0] for address in said} - {""}
     return found
 
 
-FRAME = re.compile(r"^(|[{}]|elements = \{|\}|(map|set|chain) \w+ \{|type \S+ : .*|type \w+ hook .*|.*dport map @\w+)$")
+OTHERS = ("address4", "address6", "probe4", "probe6")  # of a container that may have two generations
+# What comes with the first element of a map or set, and goes with the last.
+FRAME = re.compile(
+    r"^([{}]|elements = \{|(map|set|chain) \w+ \{|type \S+ .*"
+    r"|.* @(tcp|udp|stable|second|own|itself)[46]\w*\b.*)$"
+)
+INLINE = re.compile(r"^(.*)\{ ([^{}]*) \}(.*)$")  # a rule for several at once
 
 
 def strange_lines(old: str, new: str, names: Collection[str], addresses: Collection[str]) -> list[str]:
     """Lines that come or go between two rule sets and are of none of these containers: what only holds elements
     together does not count."""
-
-    def lines(text: str) -> Counter[str]:
-        plain = (
-            line.strip().removeprefix("elements = {").removesuffix("}").strip().rstrip(",")
-            for line in text.splitlines()
-        )
-        return Counter(line for line in plain if line)
-
-    before, after = lines(old), lines(new)
+    before, after = Counter(_facts(old)), Counter(_facts(new))
     moved = [*(before - after), *(after - before)]
     return [line for line in moved if not FRAME.match(line) and not _of(line, names, addresses)]
+
+
+def _facts(text: str) -> Iterator[str]:
+    """The lines of a rule set, one for each element."""
+    for line in text.splitlines():
+        rule = INLINE.match(line.strip())
+        if rule is not None and not line.strip().startswith("elements"):
+            yield from (f"{rule[1]}{{ {each.strip()} }}{rule[3]}" for each in rule[2].split(","))
+            continue
+        plain = line.strip().removeprefix("elements = {").removesuffix("}").strip().rstrip(",")
+        if plain:
+            yield plain
 
 
 def _of(line: str, names: Collection[str], addresses: Collection[str]) -> bool:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyas.apply.run import apply
+from eyas.core.errors import UsageError
 from eyas.kind import observe
 from eyas.model import Host
 from eyas.plan.part import HOST, part
@@ -22,7 +23,10 @@ def test_a_part_is_done_and_the_rest_is_left(one: Host, two: Host, names: set[st
         world, wanted = ground.world, resources(two)
         before, photo = world.running(), seen(world)
         actual = observe(world)
-        made = part(wanted, actual, resources(one), "h", names)
+        try:
+            made = part(wanted, actual, resources(one), "h", names)
+        except UsageError:  # the rules of the firewall name a container that would go
+            return
         whole = {change.id for change in ground.plan(wanted).changes}
         done = {change.id for change in made.plan.changes}
         assert whole <= done | {left.id for left in made.left}
@@ -36,7 +40,7 @@ def test_a_part_is_done_and_the_rest_is_left(one: Host, two: Host, names: set[st
         assert outcome.result == "kept", (outcome.error, outcome.hands)
         assert not outcome.disturbed
         after = world.running()
-        assert {name for name in before if after.get(name) != before[name]} <= set(outcome.restarts)
+        assert {name for name in before if after.get(name) != before[name]} <= {*outcome.restarts, *outcome.replaced}
         again = ground.plan(made.desired)
         assert not again.changes, [c.to_json() for c in again.changes]
         ground.reach(wanted)
