@@ -30,7 +30,7 @@ demo-down: setup
 	@.venv/bin/eyas -C examples/garuda lab down
 
 test: setup
-	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup $(TESTS)
+	@$(PYTHON) -m pytest -q -n 2 $(TESTS)
 
 test-quick: setup
 	@$(PYTHON) -m pytest -q -m "not lab and not build" $(TESTS)

@@ -14,14 +14,10 @@ from eyas.lab.testing import Host, Internet
 from tests.lab.labs import GARUDA, LabMaker
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
-            # Those of a folder share a lab, so one worker runs them all (pytest-xdist); files beside go by themselves.
-            shared = item.path.parent if item.path.parent != Path(__file__).parent else item.path
-            item.add_marker(pytest.mark.xdist_group(shared.name))
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="labs need root"))
 
