@@ -27,6 +27,13 @@ def ids(ground: Ground, wanted: Resources) -> dict[str, str]:
     return {change.id: change.action.value for change in ground.plan(wanted).changes}
 
 
+def settled(ground: Ground) -> dict[str, object]:
+    """The host, with the unit files that systemd goes by: of what does not run it reads them at the next start."""
+    found = seen(ground.world)
+    loaded = {name: text for name, text in found["loaded"].items() if name in ground.world.units.running}
+    return {**found, "loaded": loaded}
+
+
 @FAST
 @given(hosts(), hosts())
 def test_it_disturbs_nothing_and_is_there_after_the_boot(one: Host, two: Host) -> None:
@@ -76,10 +83,10 @@ def test_it_can_be_done_at_once_or_taken_back(one: Host, two: Host, back: bool) 
             return
         ground.reach(resources(one if back else two))
         assert all(id_.startswith("container:") for id_ in read(ground.world))  # of one that is as it was
-        before = seen(ground.world)
+        before = settled(ground)
         ground.reach(resources(one))
         ground.reach(resources(one if back else two))
-        same(before, seen(ground.world))
+        same(before, settled(ground))
 
 
 @FAST
