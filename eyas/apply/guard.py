@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from eyas.apply.fault import Fault
-from eyas.apply.journal import Journal, sync_folder
+from eyas.apply.journal import Journal, explained, sync_folder
 from eyas.apply.risk import risks, risky_steps
 from eyas.core import paths
 from eyas.core.errors import EyasError, Failed
@@ -97,7 +97,8 @@ class Guard:
         self._mover.join()
 
     def _arm(self) -> None:
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        with explained("make", str(self.folder)):
+            self.folder.mkdir(mode=0o700, exist_ok=True)
         steps = [self.plan.steps[number] for number in self.steps]
         saved = _unique(_paths(self.system, steps))
         rows = [row for number, path in enumerate(saved) for row in self._row(number, path)]
@@ -121,7 +122,7 @@ class Guard:
 
     def _move(self, ended: threading.Event) -> None:
         while not ended.wait(min(1.0, self.within / 4)):
-            with suppress(OSError):
+            with suppress(OSError, Failed):
                 self._extend()
 
     def _extend(self) -> float:
@@ -272,9 +273,10 @@ def _unique(items: Iterator[str]) -> list[str]:
 def _write(path: Path, data: str | bytes) -> None:
     """Whole or not at all, and on the disk: it may be read after anything."""
     new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
+    with explained("write", str(path)):
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)

@@ -79,7 +79,7 @@ class Journal:
         if number is not None:
             record["n"] = number
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
-        with _explained("write", f"the journal of run {self.id}"):
+        with explained("write", f"the journal of run {self.id}"):
             self._append(line)
         self.records.append(record)
 
@@ -97,7 +97,7 @@ class Journal:
 
     def sync(self) -> None:
         if self._file is not None:
-            with _explained("sync", f"the journal of run {self.id}"):
+            with explained("sync", f"the journal of run {self.id}"):
                 os.fsync(self._file)
 
     def use_reserve(self) -> None:
@@ -174,7 +174,7 @@ class Runs:
             raise Failed("cannot begin a run: another one is open", "run: eyas recover")
         id_ = new_id()
         try:
-            with _explained("begin a run in", str(self.folder)):
+            with explained("begin a run in", str(self.folder)):
                 return self._begin(id_, plan, desired, who, note)
         except Failed:
             shutil.rmtree(self.folder / id_, ignore_errors=True)
@@ -226,7 +226,7 @@ class Runs:
     def close(self, journal: Journal, outcome: Mapping[str, Json]) -> None:
         """Write down how a run ended; it is no longer the open one. A run that is stuck stays open."""
         journal.use_reserve()
-        with _explained("end", f"run {journal.id}"):
+        with explained("end", f"run {journal.id}"):
             _write_json(journal.folder / "outcome.json", outcome)
             sync_folder(journal.folder)
         journal.close()
@@ -286,7 +286,7 @@ def _keep_room(path: Path) -> None:
 
 
 @contextmanager
-def _explained(verb: str, what: str) -> Iterator[None]:
+def explained(verb: str, what: str) -> Iterator[None]:
     """What the disk refuses as an error that says so."""
     try:
         yield

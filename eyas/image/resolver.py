@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +32,23 @@ class Resolver:
         self.writing = threading.Lock()
 
     def add(self, recipes: Sequence[Recipe]) -> Lock:
-        """Layer by layer from the ground up, those of equal height at the same time."""
+        """Layer by layer from the ground up, those of equal height at the same time. Waits while another process is at
+        it: what apt may see is narrowed in the cache's folder, for the questions of one."""
+        with self._alone():
+            return self._add(recipes)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with (self.cache / "resolve.lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.tell(Event("resolve", "versions", "waiting for another eyas that chooses versions"))
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _add(self, recipes: Sequence[Recipe]) -> Lock:
         debian = [recipe for recipe in recipes if recipe.kind == "debian"]
         self.cuts = cut(debian, self.lock)
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="resolve") as pool:

@@ -14,9 +14,9 @@ HEADINGS = re.findall(r"^## (.*)$", PAGE, re.M)
 ELSEWHERE = {
     "tree": "tests/lab/fleet/test_fleet_edits.py::test_a_package_of_one_container",
     "packages": "tests/lab/fleet/test_fleet_edits.py::test_a_package_of_one_container",
-    "stateless": "tests/property/test_beside.py::test_stateless_no_more",
-    "beside": "tests/property/test_beside.py::test_stateless_no_more",
-    "twice": "tests/property/test_beside.py::test_stateless_no_more",
+    "stateless": "tests/property/test_generations.py::test_stateless_no_more",
+    "beside": "tests/property/test_generations.py::test_stateless_no_more",
+    "twice": "tests/property/test_generations.py::test_stateless_no_more",
     "noise": "tests/lab/writes/test_writes.py",
 }
 """Fields that tests of other folders change: an image takes long to build, what runs twice has a lab of its own."""

@@ -22,7 +22,11 @@ from eyas.host.states import States
 from eyas.host.units import parse_show, show_argv
 patterns = sys.argv[2:]
 ours, theirs = States(patterns).result(), parse_show(run(show_argv(patterns)).text)
-print(json.dumps([{name: vars(state) for name, state in sorted(found.items())} for found in (ours, theirs)]))
+rows = [{name: dict(vars(state)) for name, state in sorted(found.items())} for found in (ours, theirs)]
+for found in rows:
+    for row in found.values():  # asked of units in containers only, by systemctl
+        del row["restarts"], row["can_reload"]
+print(json.dumps(rows))
 """
 
 

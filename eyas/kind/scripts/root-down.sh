@@ -26,4 +26,10 @@ if [ -e "/run/systemd/machines/$name" ]; then
 fi
 rm -f "$run/prints/$name.json" "$run/prints/$name.unit" "$run/prints/$name.made" "$run/probes/$name" "/var/lib/eyas/scratch/$name.img"
 rmdir "$run/roots/$name" "$run/layer/$name" 2>/dev/null
+for mount in "$run/roots/$name" "$run/layer/$name"; do
+    # What is there all the same is mounted and empty: root-up was ended right after the mount.
+    while [ -d "$mount" ] && umount "$mount" 2>/dev/null; do
+        rmdir "$mount" 2>/dev/null
+    done
+done
 exit 0

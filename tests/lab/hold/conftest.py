@@ -16,6 +16,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     try:
         rig.eyas("lab", "up", timeout=1800)
         rig.eyas("--lab", "apply", "--yes", timeout=1800)
+        rig.wait_for_answers()
         yield rig
     finally:
         down(rig.directory)

@@ -17,7 +17,7 @@ from typing import Any
 import eyas.lab.load
 from eyas.host.command import Result
 from eyas.lab import find
-from eyas.lab.testing import Host, Internet
+from eyas.lab.testing import Host, Internet, retry
 
 FLEET = Path(__file__).parent / "fleet"
 PUBLIC = {4: "203.0.113.112", 6: "[2001:db8:5:1::2]"}
@@ -142,6 +142,18 @@ class Rig:
         """A steady load; `told` says how it went."""
         with self.client(place, "python3", "-c", LOAD, url, "--rate", str(rate), "--seconds", str(seconds)) as process:
             yield process
+
+    def wait_for_answers(self) -> None:
+        """Until the containers know each other: in the first second of its life one may not find the way by IPv6."""
+
+        def all_answer() -> bool:
+            return all(self._answers(f"http://{address}:8080/") for address in SHOP.values())
+
+        retry(all_answer, "the shop answers the mill", 30)
+
+    def _answers(self, url: str) -> bool:
+        with self.load("mill", url, 5, 1) as process:
+            return told(process)["failed"] == 0
 
     def restart(self) -> None:
         self.host.succeed("systemctl", "restart", UNIT, timeout=200)
