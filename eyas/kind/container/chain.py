@@ -43,28 +43,37 @@ def door_of(step: Step) -> Door:
     return Door(split(name_of(step))[0], tuple(words(step.args.get("addresses"))))
 
 
-def spec_on_disk(system: System, name: str) -> dict[str, Json]:
+def _table_in(system: System, path: str) -> dict[str, Json]:
     try:
-        return table(json.loads(system.files.read(paths.spec(name)) or b"{}"))
+        return table(json.loads(system.files.read(path) or b"{}"))
     except ValueError:
         return {}
+
+
+def spec_on_disk(system: System, name: str) -> dict[str, Json]:
+    return _table_in(system, paths.spec(name))
+
+
+def in_force(system: System, name: str) -> tuple[str, dict[str, Json]]:
+    """The unit file that systemd goes by, and the spec that it was made from: those on disk, or where these are for
+    the next boot, the copies that count until then (`eyas.kind.container.boot`)."""
+    if system.files.stat(paths.now_spec(name)) is None:
+        return paths.unit(name), spec_on_disk(system, name)
+    return paths.now_unit(name), _table_in(system, paths.now_spec(name))
 
 
 def spec_that_runs(system: System, name: str) -> dict[str, Json]:
     """By the last print, whatever start that is of."""
-    try:
-        return table(table(json.loads(system.files.read(paths.print_of(name)) or b"{}")).get("spec"))
-    except ValueError:
-        return {}
+    return table(_table_in(system, paths.print_of(name)).get("spec"))
 
 
 def tied(system: System, name: str) -> list[str]:
-    """Running containers that systemd restarts along with this one, by the specs on disk."""
+    """Running containers that systemd restarts along with this one, by the specs that it goes by."""
     ties: dict[str, list[str]] = {}
     for file in system.files.list(paths.SPECS):
         if file.endswith(".json"):
             other = file.removesuffix(".json")
-            ties[other] = words(spec_on_disk(system, other).get("restart_with"))
+            ties[other] = words(in_force(system, other)[1].get("restart_with"))
     group = [name]
     for member in group:  # grows while it is walked
         group += [other for other, leaders in sorted(ties.items()) if member in leaders and other not in group]

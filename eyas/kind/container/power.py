@@ -14,7 +14,7 @@ from eyas.core.errors import Failed
 from eyas.core.system import System, UnitState
 from eyas.core.words import Json, Step
 from eyas.kind.common import Deed, ManyDeed, integer, table
-from eyas.kind.container.chain import Back, spec_on_disk, tied
+from eyas.kind.container.chain import Back, in_force, tied
 from eyas.kind.container.disk import name_of
 from eyas.kind.container.health import calm, probes_pass, state_of, unhealthy
 from eyas.kind.container.observe import in_effect, started_from
@@ -87,9 +87,9 @@ def _settle(system: System, step: Step, saved: Json, boot: bool) -> None:
 
 
 def _from_old_files(system: System, name: str, state: UnitState) -> bool:
-    disk = spec_on_disk(system, name)
-    unit = system.files.read(paths.unit(name))
-    return in_effect(system, name, state) == disk and system.files.read(started_from(name)) == unit
+    unit, spec = in_force(system, name)
+    same = system.files.read(started_from(name)) == system.files.read(unit)
+    return same and in_effect(system, name, state) == spec
 
 
 def _ready(system: System, step: Step, _saved: Json) -> None:
