@@ -81,6 +81,7 @@ WORDS = {
     "guard": "look at",
     "release": "let go of",
     "prepare": "prepare another",
+    "loosen": "free from others",
     "begin": "start another",
     "switch": "lead connections to the new",
     "retire": "stop the old",

@@ -64,6 +64,7 @@ class Container:
         "start": power.start,
         "ready": power.ready,
         "prepare": beside.prepare,
+        "loosen": beside.loosen,
         "begin": beside.begin,
         "lead": beside.lead_anew,
         "switch": beside.switch,

@@ -1,10 +1,13 @@
 """Replacing a stateless container: a new generation starts beside the old one, and takes over when it is well.
 
     prepare -> begin -> ready -> watch -> switch -> drain -> retire -> discard
+    loosen
 
 Nobody waits for anything. The new one comes up in the other slot (`eyas.kind.slots`); when it is well, new connections
 are led to it in one transaction of the packet filter (`switch`); what is established stays with the old one until it is
 done, or the time for that is over (`drain`); then the old one stops (`retire`) and its files go (`discard`).
+Where the new one is declared to restart with fewer others, systemd has to know so of the old one, too, before those
+stop (`loosen`).
 
 On the way back the old one is started again, if it was stopped, before anybody is led to it; and the new one ends when
 its connections do. Until ``retire`` the old one was never touched, so before that there is nothing to notice at all.
@@ -23,9 +26,9 @@ from eyas.core.words import Change, FieldChange, Fields, Impact, Json, Phase, Re
 from eyas.kind import snapshot
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table
 from eyas.kind.container import disk, power
-from eyas.kind.container.chain import DRAIN, drained
+from eyas.kind.container.chain import DRAIN, drained, in_force
 from eyas.kind.container.health import state_of
-from eyas.kind.container.text import words
+from eyas.kind.container.text import render_unit, words
 from eyas.kind.ruleset import lead, load, refresh
 from eyas.kind.slots import beside, current, machine, machine_of, other, own, plain, sited, split
 
@@ -87,11 +90,18 @@ def led(id_: str, want: Fields, have: Fields) -> list[Step]:
     return [] if same or not want.get("stateless") else [Step("container", "lead", id_, Phase.firewall)]
 
 
+def _loosened(want: Fields, have: Fields) -> list[Json]:
+    """Containers that the old generation stops along with, and the new one does not: they may go before the old one."""
+    ties = {*words(have.get("restart_with")), *words(table(have.get("disk")).get("restart_with"))}
+    return [*sorted(ties - {*words(want.get("restart_with"))})]
+
+
 def replaced(change: Change, want: Resource, have: Resource, spec: dict[str, Json], well: list[Step]) -> list[Step]:
     """The steps that replace a container. ``spec`` is what it is to be, ``well`` waits until it is well."""
     slot = other(slot_of(have))
     old, new = machine(have.name, other(slot)), machine(have.name, slot)
     seconds = integer(want.fields.get("drain"), DRAIN)
+    loosened = _loosened(want.fields, have.fields)
 
     def step(verb: str, of: str, phase: Phase = Phase.restart, **args: Json) -> Step:
         return Step("container", verb, change.id, phase, {"machine": of, **args})
@@ -99,6 +109,7 @@ def replaced(change: Change, want: Resource, have: Resource, spec: dict[str, Jso
     return [
         SETTLE,
         step("prepare", new, Phase.configure, spec=sited(spec, slot), idle=True),
+        *([step("loosen", old, Phase.configure, spec=sited(spec, other(slot)), ties=loosened)] if loosened else []),
         RELOAD,
         step("begin", new, drain=seconds, addresses=_own(sited(spec, slot))),
         *addressed(well, slot, spec),
@@ -148,6 +159,26 @@ def _unprepare(system: System, step: Step, saved: Json, boot: bool) -> None:
     if not boot:
         _refuse_current(system, step, "remove")
     disk.configure.undo(system, step, saved, boot)
+
+
+def _look_at_unit(system: System, step: Step, folder: str) -> Json:
+    return snapshot.take(system, in_force(system, machine_of(step))[0], folder)
+
+
+def _loosen(system: System, step: Step, _saved: Json) -> None:
+    """The unit file alone: the spec stays what it was made from, and it goes with the generation."""
+    name = machine_of(step)
+    path, there = in_force(system, name)
+    ties = [tie for tie in words(there.get("restart_with")) if tie not in words(step.args.get("ties"))]
+    spec = {**table(step.args.get("spec")), **there}  # an older version may not have known all of it
+    spec["restart_with"] = [*ties]
+    system.files.write(path, render_unit(name, spec).encode())
+
+
+def _tighten(system: System, _step: Step, saved: Json, boot: bool) -> None:
+    if boot and str(table(saved)["path"]).startswith(paths.CONTROL):
+        return  # it was for the time until the boot
+    snapshot.put_back(system, saved)
 
 
 def _unbegin(system: System, step: Step, saved: Json, boot: bool) -> None:
@@ -231,6 +262,7 @@ def _unretire(system: System, step: Step, saved: Json, boot: bool) -> None:
 
 
 prepare = Deed(disk.configure.act, disk.configure.look, _unprepare)
+loosen = Deed(_loosen, _look_at_unit, _tighten)
 begin = Deed(power.start.do, power.start.look, _unbegin)
 lead_anew = Deed(_lead, _look_at_rules, _unlead)
 switch = Deed(_switch, _look_at_slot, _unswitch)
