@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eyas.apply.journal import Runs
+from eyas.apply.recover import recover
 from eyas.apply.run import apply
 from eyas.core.words import Action, Resources
-from eyas.kind import observe
+from eyas.kind import observe, slots
+from eyas.kind.container.boot import copies
 from eyas.kind.pending import read
-from eyas.model import Host
+from eyas.model import Bridge, Container, Host, Image, Uplink
 from eyas.plan import plan
 from eyas.plan.boot import Prepared, at_boot
-from tests.property.fleets import hosts, resources
+from tests.property.fleets import COMMITS, hosts, resources
 from tests.property.test_converge import FAST, Ground, fast_folder, same, seen
+from tests.world import Killed
 
 LIVE = ("running", "in effect", "firewall", "links", "packages", "kernel", "loaded")
 
@@ -111,3 +118,37 @@ def test_killed_it_is_taken_back(one: Host, two: Host, count: int) -> None:
         ground.world.survive()
         recover(ground.world, ground.runs)
         either(before, seen(whole), seen(ground.world))
+
+
+def test_a_run_that_the_power_ended_does_not_bring_back_what_the_boot_took() -> None:
+    """What was prepared takes effect at this boot, as at every other one: nothing goes by the copies in /run."""
+
+    def host(name: str) -> Resources:
+        image = Image.debian(name=name)
+        web = Container("web", "10.0.5.11", image, stateless=True, settle=0)
+        db = Container("db", "10.0.5.10", image, settle=0)
+        return resources(Host("h", Uplink("eth0", "203.0.113.2/24"), Bridge("br0", "10.0.5.1/24"), [web, db]))
+
+    one, two = host("plain"), host("fat")
+    with fast_folder() as folder:
+        ground = Ground(folder)
+        ground.reach(one)
+        made = prepare(ground, two)
+        assert apply(made.plan, made.desired, ground.world, ground.runs, threads=False).result == "kept"
+        now, whole = plan(two, observe(ground.world), "h"), ground.world.copy()
+        acts = whole.fuse.count
+        assert apply(now, two, whole, Runs(Path(folder) / "whole"), threads=False).result == "kept"
+        for count in range(whole.fuse.count - acts):
+            world, runs = ground.world.copy(), Runs(Path(folder) / str(count))
+            world.fuse.left = count
+            with suppress(Killed):
+                apply(now, two, world, runs, threads=False)
+            world.cut()
+            outcome = recover(world, runs, boot=True)
+            assert outcome is None or not outcome.hands, outcome
+            for name in ("web", "web.b", "db"):
+                assert not [path for path in copies(name) if world.files.stat(path)], (count, name)
+            world.boot()
+            assert set(world.running()) == {"web", "db"}
+            trees = {slots.split(name)[0]: root.tree for name, root in world.roots.items()}
+            assert set(trees.values()) == {COMMITS["fat"]}, count

@@ -26,6 +26,7 @@ from eyas.core.words import Change, FieldChange, Fields, Impact, Json, Phase, Re
 from eyas.kind import snapshot
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table
 from eyas.kind.container import disk, power
+from eyas.kind.container.boot import copies
 from eyas.kind.container.chain import DRAIN, drained, in_force
 from eyas.kind.container.health import state_of
 from eyas.kind.container.text import render_unit, words
@@ -175,10 +176,9 @@ def _loosen(system: System, step: Step, _saved: Json) -> None:
     system.files.write(path, render_unit(name, spec).encode())
 
 
-def _tighten(system: System, _step: Step, saved: Json, boot: bool) -> None:
-    if boot and str(table(saved)["path"]).startswith(paths.CONTROL):
-        return  # it was for the time until the boot
-    snapshot.put_back(system, saved)
+def _tighten(system: System, step: Step, saved: Json, boot: bool) -> None:
+    if not (boot and table(saved)["path"] in copies(machine_of(step))):  # what the boot took stays away
+        snapshot.put_back(system, saved)
 
 
 def _unbegin(system: System, step: Step, saved: Json, boot: bool) -> None:

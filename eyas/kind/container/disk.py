@@ -96,10 +96,11 @@ def foreign_of(saved: Json) -> list[str]:
     return [str(path) for path in foreign] if isinstance(foreign, list) else []
 
 
-def _unconfigure(system: System, step: Step, saved: Json, _boot: bool) -> None:
+def _unconfigure(system: System, step: Step, saved: Json, boot_: bool) -> None:
     was = table(saved)["was"]
     for seen in reversed(was if isinstance(was, list) else []):
-        snapshot.put_back(system, seen)
+        if not (boot_ and table(seen)["path"] in boot.copies(name_of(step))):  # what the boot took stays away
+            snapshot.put_back(system, seen)
     for path in foreign_of(saved):
         snapshot.take_back(system, path, folder_of(saved))
     owned.restore_left(system, table(saved)["left"])
@@ -184,9 +185,11 @@ def _discard(system: System, step: Step, saved: Json) -> None:
     tidy(system, name)
 
 
-def _bring_back(system: System, step: Step, saved: Json, _boot: bool) -> None:
+def _bring_back(system: System, step: Step, saved: Json, boot_: bool) -> None:
     name = name_of(step)
     for path in reversed(_parts(name)):
+        if boot_ and path in boot.copies(name):
+            continue
         snapshot.take_back(system, path, folder_of(saved))
     if system.files.stat(paths.spec(name)) is not None:
         _show_image(system, name)
