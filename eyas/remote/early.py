@@ -98,7 +98,7 @@ def _read(path: str) -> dict[str, list[str]] | None:
 def _true(note: Mapping[str, Sequence[str]]) -> bool:
     processes = (word.partition(" ")[::2] for word in note["process"])
     return (
-        all(start_time(pid) == started for pid, started in processes)
+        all(started and start_time(pid) == started for pid, started in processes)
         and all(os.path.exists(path) for path in note["file"])
         and str(stamp(note["folder"])) == note["stamp"][0]
     )
@@ -156,14 +156,15 @@ def note(
 ) -> None:
     """Note how an agent was started. That it cannot be noted is no error: the next command takes the usual way."""
     words = [*argv, *folders, *files, *(f"{name}={value}" for name, value in env.items())]
-    if any("\n" in word for word in words):
-        return
+    started = {pid: start_time(pid) for pid in processes}
+    if any("\n" in word for word in words) or not all(started.values()):
+        return  # not to be told on lines, or gone already: nobody may take "no such process" for what was noted
     lines = [
         HEAD,
         *(f"folder {folder}" for folder in folders),
         f"stamp {stamp(folders)}",
         *(f"file {file}" for file in files),
-        *(f"process {pid} {start_time(pid)}" for pid in processes),
+        *(f"process {pid} {since}" for pid, since in started.items()),
         *(f"env {name}={value}" for name, value in env.items()),
         *(f"argv {word}" for word in argv),
         f"request {request.hex()}",

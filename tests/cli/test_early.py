@@ -69,6 +69,17 @@ def test_a_lab_host_that_was_booted_again(noted: Path) -> None:
     assert early.begin(str(noted)) is None
 
 
+def test_a_lab_host_that_was_gone_when_it_was_noted(noted: Path, tmp_path: Path) -> None:
+    gone = os.spawnvp(os.P_NOWAIT, "true", ["true"])
+    os.waitpid(gone, 0)
+    path = tmp_path / "cache" / "gone"
+    early.note(str(path), ["cat"], ENV, b"", [str(tmp_path / "code")], [], [gone])
+    assert not path.exists()
+    lines = [f"process {gone} " if line.startswith("process ") else line for line in noted.read_text().splitlines()]
+    noted.write_text("\n".join(lines) + "\n")
+    assert early.begin(str(noted)) is None
+
+
 def test_a_note_that_others_can_write_is_not_believed(noted: Path) -> None:
     noted.chmod(0o620)
     assert early.begin(str(noted)) is None
