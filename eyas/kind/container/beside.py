@@ -191,12 +191,14 @@ def _unbegin(system: System, step: Step, saved: Json, boot: bool) -> None:
 
 
 def _look_at_slot(system: System, step: Step, _folder: str) -> Json:
-    return {"slot": current(system.files, split(machine_of(step))[0])}
+    name = split(machine_of(step))[0]
+    slot = current(system.files, name)
+    return {"slot": slot, "autostart": system.files.readlink(paths.wanted(machine(name, slot))) is not None}
 
 
 def _switch(system: System, step: Step, _saved: Json) -> None:
     name, slot = split(machine_of(step))
-    _point(system, step, name, slot, boot=False)
+    _point(system, name, slot, boot=False, autostart=bool(step.args.get("autostart", True)))
 
 
 def _unswitch(system: System, step: Step, saved: Json, boot: bool) -> None:
@@ -204,10 +206,10 @@ def _unswitch(system: System, step: Step, saved: Json, boot: bool) -> None:
     old = machine(name, slot)
     if not boot and state_of(system, old).active != "active":
         raise Failed(f"cannot lead connections back to {old}: it does not run", f"journalctl -u {paths.unit_name(old)}")
-    _point(system, step, name, slot, boot=boot)
+    _point(system, name, slot, boot=boot, autostart=bool(table(saved).get("autostart", True)))
 
 
-def _point(system: System, step: Step, name: str, slot: str, *, boot: bool) -> None:
+def _point(system: System, name: str, slot: str, *, boot: bool, autostart: bool) -> None:
     """Make a slot the current one: for who looks at the host, for connections, and for the next boot."""
     if slot == "b":
         system.files.write(paths.slot(name), b"b\n")
@@ -215,7 +217,7 @@ def _point(system: System, step: Step, name: str, slot: str, *, boot: bool) -> N
         system.files.remove(paths.slot(name))
     lead(system, name, slot, boot)
     now, before = machine(name, slot), machine(name, other(slot))
-    if step.args.get("autostart", True) and system.files.readlink(paths.wanted(now)) != paths.unit(now):
+    if autostart and system.files.readlink(paths.wanted(now)) != paths.unit(now):
         system.files.symlink(paths.unit(now), paths.wanted(now))
     system.files.remove(paths.wanted(before))
 
