@@ -26,6 +26,7 @@ class RealTraffic:
         self._held: dict[Door, held.Hold] = {}
         self._handover = Handover()
         self._ends: dict[held.Element, float] = {}  # by the monotonic clock
+        self._began: dict[Door, float] = {}  # by the same
         self._left = False  # whether a process that is gone may have left something held
 
     def hold(self, door: Door, seconds: float) -> None:
@@ -38,6 +39,7 @@ class RealTraffic:
             self._handover.open()
             _nft(held.put({element: end - now for element, end in ends.items()}), f"hold {door.container}")
             self._held[door] = hold
+            self._began.setdefault(door, now)
             self._ends.update(ends)
 
     def release(self, door: Door) -> None:
@@ -45,6 +47,7 @@ class RealTraffic:
             # Without ports it is all of a container: also what was held when it had other addresses.
             mine = [d for d in self._held if d == door or (d.container == door.container and not door.ports)]
             known = [self._held.pop(d) for d in mine]
+            waited = self._waited(mine)
             if not known and not os.path.exists(paths.HELD):
                 return
             let_go = [held.hold(door, _ruleset()), *known]
@@ -56,25 +59,31 @@ class RealTraffic:
                 self._ends.pop(element, None)
         _forget(door.addresses)
         if known:
-            self._hand_over(let_go)
+            self._hand_over(let_go, waited)
 
-    def _hand_over(self, let_go: Sequence[held.Hold]) -> None:
+    def _waited(self, doors: Sequence[Door]) -> float:
+        """Seconds since the first of these was held."""
+        now = time.monotonic()
+        return max((now - self._began.pop(door, now) for door in doors), default=0.0)
+
+    def _hand_over(self, let_go: Sequence[held.Hold], waited: float) -> None:
         self._handover.settle()
         with self._lock:
             others = list(self._held.values())
             packets = self._handover.take(lambda flow: any(hold.takes(flow, others) for hold in let_go))
-            self._handover.give(packets)
+            self._handover.give(packets, waited)
             self._end()
 
     def release_all(self) -> None:
         with self._lock:
             known = list(self._held.values())
+            waited = self._waited([*self._held])
             self._held.clear()
             self._ends.clear()
             self._left = False
             if os.path.exists(paths.HELD):
                 _nft(held.flush(), "release what is held", missing=True)
-        self._hand_over(known)
+        self._hand_over(known, waited)
 
     def _end(self) -> None:
         """When nothing is held, nothing is left of it."""

@@ -164,6 +164,15 @@ def test_what_is_kept_is_bounded_and_goes_in_pieces() -> None:
     assert b"".join(b"".join(part) for part in parts) == b"".join(packets)
 
 
+def test_those_who_waited_for_long_come_in_one_after_the_other() -> None:
+    packets = [bytes([number]) for number in range(200)]
+    parts = list(pieces(packets, 0.5))
+    assert len(parts) > 90
+    assert b"".join(b"".join(part) for part in parts) == b"".join(packets)
+    few = list(pieces(packets[:3], 0.012))
+    assert [len(part) for part in few] == [1, 1, 1]
+
+
 def test_the_link_takes_packets_of_anybody() -> None:
     assert ("ipv4/conf/{}/rp_filter", "0") in settings("0")
     assert ("ipv4/conf/{}/rp_filter", "2") in settings("1")

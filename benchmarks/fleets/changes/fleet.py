@@ -95,9 +95,15 @@ compose = container(
     ),
     forwards=[Forward(8088)],
 )  # fmt: skip
-sites = [Site("app.example.org", to=app.port(8080), timeout="1h"), Site("plain.example.org", to=plain.port(8080))]
-if "compose" in knobs.WITH:
-    sites.append(Site("compose.example.org", to=compose.port(8088)))
+sites = [
+    site
+    for site in (
+        Site("app.example.org", to=app.port(8080), timeout="1h"),
+        Site("plain.example.org", to=plain.port(8080)),
+        Site("compose.example.org", to=compose.port(8088)),
+    )
+    if site.to.container in knobs.WITH
+]
 sites += [Site(name, to=app.port(8080)) for name in knobs.SITES]
 web = container(
     "web-front", 10, front(*sites),

@@ -128,9 +128,11 @@ def perform(system: System, name: str, old: Fields, new: Fields, known: Json, *,
             system.units.start(start, machine=name)
         except Failed as error:
             raise unhealthy(system, name, error.message, units=reload + start, folder=_journal(new)) from None
+        if not held.answers():  # first of all: who waits is let in as soon as somebody listens
+            _well(system, name, new, sorted(again | edit.reload | {*start}))
+            held.wait()
+    if held.seconds:
         _well(system, name, new, sorted(again | edit.reload | {*start}))
-        if held.wait():
-            _well(system, name, new, sorted(again))
 
 
 def _well(system: System, name: str, spec: Fields, units: list[str]) -> None:

@@ -67,17 +67,19 @@ class Held:
         if self.seconds and (kind is None or self.back):
             self.system.traffic.release(self.door)
 
-    def wait(self) -> bool:
-        """Wait until somebody listens there again; False when there was nothing to wait for. Not for a unit that
-        listens elsewhere now; where nobody listens for a while, the container's probes say when it is well."""
-        if self.seconds:
-            self._wait()
-        return bool(self.seconds)
+    def answers(self) -> bool:
+        """Whether somebody listens wherever anybody is held."""
+        return bool(self.seconds) and set(self.ports) <= self._listening()
 
-    def _wait(self) -> None:
+    def _listening(self) -> set[tuple[str, int]]:
+        return set(self.system.traffic.listening(self.name, self.units))
+
+    def wait(self) -> None:
+        """Wait until somebody listens there again; not for a unit that listens elsewhere now. Where nobody listens for
+        a while, the container's probes say when it is well."""
         began = time.monotonic()
         while time.monotonic() < self.until:
-            now = set(self.system.traffic.listening(self.name, self.units))
+            now = self._listening()
             if set(self.ports) <= now:
                 return
             if time.monotonic() > began + OTHERWISE:
