@@ -18,7 +18,9 @@ REQUEST, ACK, DUMP = 1, 4, 0x300
 ERROR, DONE = 2, 3
 ORIGINAL, REPLY = 1, 2  # CTA_TUPLE_ORIG, CTA_TUPLE_REPLY
 IP = 1  # CTA_TUPLE_IP
+PROTOCOL = 2  # CTA_TUPLE_PROTO; in it 1 is the protocol's number, 3 the port that is asked
 SOURCES = (1, 3)  # CTA_IP_V4_SRC, CTA_IP_V6_SRC
+TARGETS = (2, 4)
 FAMILIES = {4: socket.AF_INET, 16: socket.AF_INET6}
 TYPE = 0x3FFF  # without the flags of an attribute's type
 HEADER = struct.Struct("=IHHII")
@@ -39,6 +41,22 @@ def forget(addresses: tuple[str, ...]) -> int:
                     for _ in _answers(kernel, DELETE, ACK, struct.pack("!BBH", family, 0, 0) + which):
                         pass
     return count
+
+
+def asked_by(addresses: tuple[str, ...]) -> list[tuple[str, int]]:
+    """(address, port) of everybody whom these addresses have asked over TCP lately, as they meant it: before any
+    translation. OSError when the kernel cannot be asked."""
+    wanted = {socket.inet_pton(socket.AF_INET6 if ":" in a else socket.AF_INET, a) for a in addresses}
+    found = set()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
+        for family in {FAMILIES[len(address)] for address in wanted}:
+            for body in _answers(kernel, GET, DUMP, struct.pack("!BBH", family, 0, 0)):
+                original = _attributes(_attributes(body[4:]).get(ORIGINAL, b""))
+                who, what = _attributes(original.get(IP, b"")), _attributes(original.get(PROTOCOL, b""))
+                if what.get(1) == bytes([socket.IPPROTO_TCP]) and any(who.get(source) in wanted for source in SOURCES):
+                    asked = next(who[target] for target in TARGETS if target in who)
+                    found.add((socket.inet_ntop(family, asked), int.from_bytes(what[3], "big")))
+    return sorted(found)
 
 
 def _answers_from(reply: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """Answering an operator: requests in, events and one result each out.
 
-Requests: observe, apply, confirm, recover, history, desired, plan, references, gc, memory, writes, ahead, hello. A run
-that has begun is carried to its end whatever happens to the operator: a closed stream, a hang-up, or a terminal that
-is gone.
+Requests: observe, apply, confirm, recover, history, desired, plan, references, gc, memory, writes, ahead, hello, and
+those of `eyas.remote.agent.checks`. A run that has begun is carried to its end whatever happens to the operator: a
+closed stream, a hang-up, or a terminal that is gone.
 ``{"do": "interrupt"}``, SIGINT and SIGTERM end it after the steps that are under way, backwards.
 """
 
@@ -302,6 +302,18 @@ def _ahead(agent: Agent, request: Request) -> Json:
     return {"waits": read(system).to_json(), "losses": [loss.to_json() for loss in found]}
 
 
+def _checks(do: str) -> Callable[[Agent, Request], Json]:
+    """The handler of a question of `eyas.remote.agent.checks`, which is loaded when it comes."""
+
+    def handle(agent: Agent, request: Request) -> Json:
+        from eyas.remote.agent import checks
+
+        handler: Callable[[Agent, Request], Json] = getattr(checks, do)
+        return handler(agent, request)
+
+    return handle
+
+
 HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "hello": _hello,
     "observe": _observe,
@@ -316,6 +328,7 @@ HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "memory": _memory,
     "writes": _writes,
     "ahead": _ahead,
+    **{do: _checks(do) for do in ("sockets", "ask", "asked", "maintenance")},
 }
 
 
