@@ -92,9 +92,18 @@ def folder_of(step: Step) -> str:
     return paths.journal(str(step.args.get("machine_id") or ""))
 
 
+def trouble(state: UnitState) -> str:
+    """What is wrong with a unit that is ill, in words that follow its name."""
+    if state.active == "failed":
+        return f"failed ({state.result})"
+    if state.result in ("", "success"):
+        return "ends, and is started again"
+    return f"fails again and again ({state.result})"
+
+
 def _of_unit(system: System, name: str, state: UnitState, verb: str, folder: str) -> Unhealthy:
-    how = f"failed ({state.result})" if state.active == "failed" else f"fails again and again ({state.result})"
-    return unhealthy(system, name, f"cannot {verb} {name}: {state.name} {how}", units=[state.name], folder=folder)
+    said = f"cannot {verb} {name}: {state.name} {trouble(state)}"
+    return unhealthy(system, name, said, units=[state.name], folder=folder)
 
 
 def probes_pass(system: System, step: Step, verb: str = "bring up") -> None:

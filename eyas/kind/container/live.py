@@ -19,7 +19,7 @@ from eyas.kind.common import Deed, integer, table
 from eyas.kind.container import binds, ports
 from eyas.kind.container.compare import compare_files, notices, own_unit, wanted_unit
 from eyas.kind.container.disk import name_of
-from eyas.kind.container.health import ill, state_of, unhealthy
+from eyas.kind.container.health import ill, state_of, trouble, unhealthy
 from eyas.kind.container.observe import started_from
 from eyas.kind.container.text import id_base, words
 
@@ -143,7 +143,7 @@ def _well(system: System, name: str, spec: Fields, units: list[str]) -> None:
         raise unhealthy(
             system,
             name,
-            f"cannot restart {unit.name} in {name}: it failed ({unit.result})",
+            f"cannot restart {unit.name} in {name}: it {trouble(unit)}",
             units=[unit.name],
             folder=_journal(spec),
         )
