@@ -221,6 +221,15 @@ def test_a_removed_file_shows_the_one_below() -> None:
     assert edit({"/etc/motd": row("1")}, {}).drop == ["/etc/motd"]
 
 
+def test_what_a_removed_unit_was_told_of_goes_with_it() -> None:
+    unit, conf = "/etc/systemd/system/x.service", "/etc/x.conf"
+    row = {"digest": "1", "mode": 0o644, "uid": 0, "gid": 0, "type": "file"}
+    for hook in ("reload", "restart"):
+        with_unit = {"files": {unit: row, conf: {**row, hook: ["x.service"]}}}
+        found = compare_specs(spec(files={}), spec(**with_unit))
+        assert {change.impact for change in found} == {Impact.live}, found
+
+
 def test_a_removed_unit_is_stopped_before_its_file_goes() -> None:
     link = row("l", type="link", target=f"{UNITS}/app.service")
     found = edit({f"{UNITS}/app.service": row("1"), f"{UNITS}/multi-user.target.wants/app.service": link}, {})

@@ -201,8 +201,8 @@ def compare_files(want: Mapping[str, Json], have: Mapping[str, Json]) -> list[Fi
             continue
         verb = "added" if not old else "removed" if not new else "changed"
         impact, unit = notices(path, new, old)
-        if impact is Impact.restart_unit and not new and _gone(unit, want, have):
-            impact = Impact.live  # there is nothing left to restart
+        if impact in (Impact.reload, Impact.restart_unit) and not new and _gone(unit, want, have):
+            impact = Impact.live  # there is nothing left to restart, or to reload
         found.append(FieldChange(f"files.{path}", old.get("digest"), new.get("digest"), impact, f"{path} {verb}", unit))
     return found
 

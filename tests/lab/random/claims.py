@@ -48,9 +48,10 @@ def _came_or_went(row: dict[str, Any], was: bool, is_now: bool) -> list[str]:
 def _units(row: dict[str, Any], old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Units of a container that went on: those that the plan names began anew or reloaded, and no other."""
     said = {impact: [f["unit"] for f in row["fields"] if f["impact"] == impact.name] for impact in INSIDE}
+    gone = {f["field"].rpartition("/")[2] for f in row["fields"] if f["new"] is None}  # units end with their files
     found = []
     for unit in sorted({*old["units"], *new["units"]}):
-        claimed = any(fnmatchcase(unit, pattern) for pattern in said[Impact.restart_unit])
+        claimed = any(fnmatchcase(unit, pattern) for pattern in said[Impact.restart_unit]) or unit in gone
         seen = old["units"].get(unit) != new["units"].get(unit)
         if claimed != seen:
             found.append(f"unit {unit} {'began' if seen else 'did not begin'} anew; plan: {said}")
