@@ -41,6 +41,7 @@ KNOBS: dict[str, Any] = {
     "SITES": [],
     "SETTINGS": {},
     "HOLD": 30,
+    "TURN": 0,
 }
 
 
@@ -161,9 +162,12 @@ def sick(how: str, text: str, container: str, target: Target) -> Row:
     )  # fmt: skip
 
 
-def unit_inside(bench: Bench) -> float:
-    bench.apply()
-    return bench.restarted("postgresql@17-main.service", "postgres")
+def unit_inside(container: str, unit: str) -> Callable[[Bench], float]:
+    def change(bench: Bench) -> float:
+        bench.apply()
+        return bench.restarted(unit, container)
+
+    return change
 
 
 def certificate(bench: Bench) -> float:
@@ -228,9 +232,13 @@ ROWS = (
     live("forward", "forward added", add("FORWARDS", lambda n: 9000 + n), target=LINES),
     live("site", "site added", add("SITES", lambda n: f"new{n}.example.org")),
     Row(
-        "unit", "file of a part, unit restarted inside (PostgreSQL, 100/s)", POSTGRES,
+        "unit", "file of a part, unit restarted inside, behind the front", APP,
+        lambda b: b.turn(TURN=b.knobs["TURN"] + 1), unit_inside("app", "answer.service"), BOTH, 0.1, noise=False,
+    ),
+    Row(
+        "unit-postgres", "the same with PostgreSQL, behind a TCP forward (100/s)", POSTGRES,
         lambda b: b.turn(SETTINGS={"work_mem": "5MB" if b.knobs["SETTINGS"].get("work_mem") == "6MB" else "6MB"}),
-        unit_inside, DATABASE, 0.1, noise=False,
+        unit_inside("postgres", "postgresql@17-main.service"), DATABASE, 0.1, noise=False,
     ),
     restart("stateful", "stateful container restarted, behind the front", "app", APP, 0.25, BOTH),
     restart("stateful-tcp", "the same behind a TCP forward", "app", LINES, 1.2, BOTH),

@@ -62,7 +62,7 @@ def answers(name):
         packages=["python3"],
         files={
             "/usr/local/bin/answer": File.read("answer", mode=0o755),
-            "/etc/answer.conf": File(f"{how} {name}\n", restart=["answer.service"]),
+            "/etc/answer.conf": File(f"{how} {name} {knobs.TURN}\n", restart=["answer.service"]),
         },
         # a unit that never says that it has started keeps the boot of its container from ending
         units={"answer.service": Unit(SERVICE.format(type="notify" if how == "hang" else "exec"))},
