@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -153,6 +154,33 @@ class Places:
         """Properties of a container's unit, as systemctl shows them."""
         argv = ["systemctl", "show", *(f"--property={key}" for key in properties), f"systemd-nspawn@{name}.service"]
         return dict(line.split("=", 1) for line in self.host.succeed(*argv).splitlines() if "=" in line)
+
+    def switch(self, verb: str, name: str, timeout: float = 200) -> float:
+        """A verb of systemctl for a container, that must succeed; the seconds that it took."""
+        began = time.monotonic()
+        self.host.succeed("systemctl", verb, f"systemd-nspawn@{name}.service", timeout=timeout)
+        return time.monotonic() - began
+
+    def invocation(self, name: str) -> str:
+        return self.unit(name, "InvocationID")["InvocationID"]
+
+    def state(self, name: str) -> str:
+        return self.unit(name, "ActiveState")["ActiveState"]
+
+    def wait_state(self, name: str, state: str, timeout: float = 120) -> None:
+        self.host.wait_until(lambda: self.state(name) == state, f"{name} is {state}", timeout)
+
+    def traces(self, name: str) -> list[str]:
+        """What of a container that does not run is left on the host: mounts, registration, its file of a disk."""
+        mounts = self.host.succeed("cat", "/proc/self/mountinfo")
+        found = [line for line in mounts.splitlines() if f"/{name} " in line or f"/{name}/" in line]
+        found += [line for line in self.host.succeed("machinectl", "list").splitlines() if line.split()[:1] == [name]]
+        loops = self.host.succeed("losetup", "--list", "--noheadings")
+        found += [line for line in loops.splitlines() if f"/{name}.img" in line]
+        places = ("/run/eyas/layer", "/run/eyas/roots", "/run/systemd/nspawn/unix-export")
+        for place in places:
+            found += [f"{place}/{name}"] if self.host.execute("test", "-e", f"{place}/{name}").code == 0 else []
+        return found
 
 
 def _inside(place: str, argv: Sequence[str]) -> list[str]:

@@ -200,14 +200,14 @@ class Rig(Places):
             shutil.copy(path, self.directory)
 
     @property
-    def edited(self) -> bool:
+    def touched(self) -> bool:
         """Whether fleet.py is not as declared."""
         kept = self.declared if isinstance(self.declared, str) else (self.declared / "fleet.py").read_text()
         return (self.directory / "fleet.py").read_text() != kept
 
     def undo_edits(self) -> None:
         """As declared; applied, when fleet.py was not. Where a test may have left anything else: `restore`."""
-        if self.edited:
+        if self.touched:
             self.put_back()
             self.apply()
 

@@ -37,12 +37,3 @@ fleet = Fleet(
 
 BIGGER = ('server()], root=Root(size="48M"), stateless', 'server()], root=Root(size="64M"), stateless')
 """A change that would restart any other container."""
-
-
-def edited(*pairs: tuple[str, str]) -> str:
-    """The fleet with each of these texts replaced by the other."""
-    text = FLEET
-    for old, new in pairs:
-        assert old in text, old
-        text = text.replace(old, new)
-    return text

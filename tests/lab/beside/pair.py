@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import eyas.lab.load
-from eyas.lab import find
-from eyas.lab.testing import Host, Internet
-from tests.lab.crash.rig import Rig, Said
+from tests.lab.beside.definitions import FLEET
+from tests.lab.places import Load
+from tests.lab.rig import Rig, Said
 
 PUBLIC = "203.0.113.112"
+URL = f"http://{PUBLIC}/"
 OWN = {"a": "10.0.12.10", "b": "100.96.12.10"}
 
 DATAGRAMS = """
@@ -40,51 +35,17 @@ print(*seen)
 """
 
 
-@dataclass
-class Load:
-    """What a load saw; there when it has ended."""
-
-    seen: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> int:
-        return int(self.seen["failed"])
-
-    @property
-    def longest(self) -> float:
-        return float(self.seen["longest"])
-
-    @property
-    def generations(self) -> set[str]:
-        return {answer.split()[0] for answer in self.seen["answers"]}
+def generations(load: Load) -> set[str]:
+    """Those that answered a load."""
+    return {answer.split()[0] for answer in load.answers}
 
 
 @dataclass
 class Pair(Rig):
-    """`Rig` with another host, and with clients."""
+    """A stateless container, and one that asks it."""
 
-    @cached_property
-    def host(self) -> Host:
-        return Host(find(self.directory), "beside")
-
-    @cached_property
-    def internet(self) -> Internet:
-        return Internet(find(self.directory))
-
-    @contextmanager
-    def load(self, *, rate: int = 200) -> Iterator[Load]:
-        """A steady load while the block lasts, each request a connection of its own."""
-        load, program = Load(), str(Path(eyas.lab.load.__file__))
-        argv = (sys.executable, program, "--rate", str(rate), "--seconds", "180", f"http://{PUBLIC}/")
-        command = find(self.directory).command("internet", argv)
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        try:
-            yield load
-        finally:
-            process.send_signal(signal.SIGTERM)  # it waits for what is under way
-            said, _ = process.communicate(timeout=90)
-        load.seen = json.loads(said)
-        print(f"load: {load.seen}")
+    declared = FLEET
+    files = (Path(__file__).parent / "serve",)
 
     @contextmanager
     def download(self, chunks: int) -> Iterator[list[str]]:
@@ -92,7 +53,7 @@ class Pair(Rig):
         said: list[str] = []
 
         def work() -> None:
-            body = self.internet.get(f"http://{PUBLIC}/long/{chunks}", timeout=chunks / 10 + 60)
+            body = self.internet.get(f"{URL}long/{chunks}", timeout=chunks / 10 + 60)
             assert body.count("x") == chunks * 65536
             said.append(body.rpartition("\n")[2])
 
@@ -121,7 +82,7 @@ class Pair(Rig):
 
     def serving(self) -> str:
         """The generation that answers now."""
-        return self.internet.get(f"http://{PUBLIC}/").split()[0]
+        return self.internet.get(URL).split()[0]
 
     def slots(self) -> dict[str, str]:
         """The slots of web that run, with the invocation of their unit."""

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from tests.lab.beside.definitions import BIGGER, FLEET, edited
-from tests.lab.beside.pair import Pair
+from tests.lab.beside.definitions import BIGGER, FLEET
+from tests.lab.beside.pair import URL, Pair, generations
+from tests.lab.rig import edited
 
 NOISE = 0.9
 """Seconds. On a busy machine a request may take long by itself; one whose first packet is lost takes a second more."""
@@ -24,9 +25,9 @@ LOOP = (
 def test_replaced_twice_under_load(pair: Pair) -> None:
     """From one slot to the other and back, without a question, a failure or a wait; a download goes on to its end."""
     first, slot, mill = pair.serving(), pair.alone(), pair.invocations()["mill"]
-    pair.write(edited(BIGGER))
+    pair.write(edited(FLEET, BIGGER))
     assert "nobody notices: a new one starts beside it" in pair.eyas("plan")
-    with pair.load() as load:
+    with pair.load(URL) as load:
         with pair.download(60) as whole, pair.datagrams() as answered:
             pair.eyas("apply")
         second = pair.serving()
@@ -36,7 +37,7 @@ def test_replaced_twice_under_load(pair: Pair) -> None:
         third = pair.serving()
     assert load.failed == 0, load.seen
     assert load.longest < NOISE, load.seen
-    assert load.generations == {first, second, third}
+    assert generations(load) == {first, second, third}
     assert answered == [first, second], "one socket, without a pause in which a flow would be forgotten"
     assert whole == [f"whole, by {first}"]
     assert pair.alone() == slot
@@ -48,7 +49,7 @@ def test_both_are_one_to_others(pair: Pair) -> None:
     """Whichever slot it is in: names, addresses, identity and the verbs of eyas are those of the one container."""
     keys = pair.eyas("exec", "web", "--", "cat", "/etc/ssh/eyas/ssh_host_ed25519_key.pub")
     seen = []
-    for text in (edited(BIGGER), FLEET):
+    for text in (edited(FLEET, BIGGER), FLEET):
         pair.write(text)
         pair.eyas("apply")
         seen.append(pair.alone())
@@ -71,7 +72,7 @@ def test_both_are_one_to_others(pair: Pair) -> None:
 
 def test_after_a_boot_the_current_one_runs_alone(pair: Pair) -> None:
     if pair.alone() == "a":
-        pair.write(edited(BIGGER))
+        pair.write(edited(FLEET, BIGGER))
         pair.eyas("apply")
     text = (pair.directory / "fleet.py").read_text()
     assert pair.alone() == "b"
@@ -86,11 +87,11 @@ def test_after_a_boot_the_current_one_runs_alone(pair: Pair) -> None:
 def test_a_generation_that_is_never_well(pair: Pair, wrong: tuple[str, str]) -> None:
     """It goes again, and nobody has noticed: the old one was not touched."""
     before, generation = pair.slots(), pair.serving()
-    with pair.load(rate=100) as load:
-        said = pair.undone(edited(wrong))
+    with pair.load(URL, rate=100) as load:
+        said = pair.undone(edited(FLEET, wrong))
     assert load.failed == 0, load.seen
     assert load.longest < NOISE, load.seen
-    assert load.generations == {generation}
+    assert generations(load) == {generation}
     assert pair.slots() == before
     assert pair.alone() in before
     assert re.search("cannot (bring|keep) up web", said.err)
@@ -101,9 +102,9 @@ def test_a_generation_that_is_never_well(pair: Pair, wrong: tuple[str, str]) -> 
 def test_killed_on_the_way(pair: Pair, fault: str) -> None:
     """Before or after, and nobody notices which: the agent is killed, and what it began is taken back."""
     slot = pair.alone()
-    pair.write(edited(BIGGER))
+    pair.write(edited(FLEET, BIGGER))
     fault = fault.format(**pair.steps())
-    with pair.load(rate=100) as load:
+    with pair.load(URL, rate=100) as load:
         said = pair.run("apply", fault=fault)
         assert said.code not in (0, 4), said
         assert pair.open_run()

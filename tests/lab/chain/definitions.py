@@ -52,14 +52,3 @@ fleet = Fleet(
 """
 
 PORTS = {"one": 8010, "two": 8011, "three": 8012}
-
-
-Edit = tuple[str, str]
-
-
-def edited(text: str, *pairs: Edit) -> str:
-    """Definitions with each of these texts replaced by the other."""
-    for old, new in pairs:
-        assert old in text, old
-        text = text.replace(old, new)
-    return text

@@ -3,73 +3,35 @@
 from __future__ import annotations
 
 import json
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import eyas.lab.load
-from eyas.lab import find
-from eyas.lab.testing import Host, Internet
-from tests.lab.chain.definitions import FLEET, PORTS, Edit, edited
-from tests.lab.crash.rig import Rig, Said
+from tests.lab.chain.definitions import FLEET, PORTS
+from tests.lab.places import Load
+from tests.lab.rig import Edit, Rig, Said, edited
 
 PUBLIC = "203.0.113.112"
 
 
 @dataclass
-class Load:
-    """What a load saw; there when it has ended."""
-
-    seen: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> int:
-        return int(self.seen["failed"])
-
-    @property
-    def longest(self) -> float:
-        return float(self.seen["longest"])
-
-
-@dataclass
 class Row(Rig):
-    """`Rig` with another host, and with clients. ``text``: the definitions that are applied."""
+    """``text``: the definitions that are applied."""
 
     text: str = FLEET
 
-    @cached_property
-    def host(self) -> Host:
-        return Host(find(self.directory), "chain")
-
-    @cached_property
-    def internet(self) -> Internet:
-        return Internet(find(self.directory))
+    declared = FLEET
+    files = (Path(__file__).parent / "serve",)
 
     def url(self, name: str, path: str = "/") -> str:
         return f"http://{PUBLIC}:{PORTS[name]}{path}"
 
     @contextmanager
-    def load(self, name: str, *, rate: int = 40, seconds: float = 8) -> Iterator[Load]:
+    def load_on(self, name: str, *, rate: int = 40, seconds: float = 8) -> Iterator[Load]:
         """A steady load on a container by its forward, from now on; the block's end waits for the load's."""
-        load = Load()
-        program = str(Path(eyas.lab.load.__file__))
-        argv = (sys.executable, program, "--rate", str(rate), "--seconds", str(seconds), self.url(name))
-
-        def work() -> None:
-            load.seen = json.loads(self.internet.succeed(*argv, timeout=seconds + 90))
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
+        with self.load(self.url(name), rate=rate, seconds=seconds) as load:
             yield load
-        finally:
-            thread.join()
-        print(f"load on {name}: {load.seen}")
 
     def last_run(self) -> str:
         return str(json.loads(self.eyas("history", "--json"))["runs"][0]["run"])

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from tests.lab.chain.definitions import NAMES, ORDER
 from tests.lab.chain.row import Row
-from tests.lab.crash.rig import hand_on, step_numbers
+from tests.lab.rig import hand_on, step_numbers
 
 LATE = 2.5
 """Seconds that a client on a loaded machine may see beyond what the host itself took."""
@@ -25,7 +25,7 @@ def unit(text: str) -> str:
 def test_what_listens_elsewhere_is_undone(row: Row) -> None:
     """A wrong port: the roll ends at the first one, the others are not touched, and the report says all of it."""
     before = row.invocations()
-    with row.load("three", seconds=11) as load:
+    with row.load_on("three", seconds=11) as load:
         said = row.undone(ALL_BIGGER, ('12, server("first"))', '12, server("first", port=9090))'))
     assert load.failed == 0, load.seen
     assert "cannot bring up three: the probe http 8080 / failed" in said.err
@@ -72,7 +72,7 @@ def test_a_hang_at_the_start_is_undone(row: Row) -> None:
 def test_a_unit_that_fails_after_its_restart_is_undone(row: Row) -> None:
     """Its clients wait while it is tried and taken back; the container runs on."""
     before = row.invocations()
-    with row.load("three", seconds=7) as load:
+    with row.load_on("three", seconds=7) as load:
         said = row.undone(('12, server("first"))', '12, server("first", port="none"))'))
     assert load.failed == 0, load.seen
     assert "serve.service" in said.err
@@ -85,7 +85,7 @@ def test_a_unit_that_fails_after_its_restart_is_undone(row: Row) -> None:
 def test_a_unit_inside_restarts_unnoticed(row: Row) -> None:
     """The server takes half a second to listen again; its container goes on, and its clients wait that long."""
     before = row.invocations()
-    with row.load("one", seconds=7) as load:
+    with row.load_on("one", seconds=7) as load:
         row.change(('"first"', '"second"'))
     assert load.failed == 0, load.seen
     assert set(load.seen["answers"]) == {"first", "second"}
@@ -99,7 +99,7 @@ def test_a_roll_under_load(row: Row) -> None:
     """One after the other in the order of their edges; new connections wait for as long as their container takes. One
     has a unit that ignores the end: it holds up for the declared time, and no longer."""
     before = row.invocations()
-    with row.load("two", seconds=14) as load:
+    with row.load_on("two", seconds=14) as load:
         row.change(ALL_BIGGER)
     assert load.failed == 0, load.seen
     times = row.times()

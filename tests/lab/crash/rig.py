@@ -1,24 +1,14 @@
-"""A host of a lab that is broken on purpose: eyas as a process that gets killed, and looks at the host past eyas."""
+"""A host of a lab that is broken on purpose, and photographs of it past eyas."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from eyas.lab import find
-from eyas.lab.testing import Host, retry
+from tests.lab.crash.definitions import BEFORE
+from tests.lab.rig import Rig
 
-HOST = "crash"
 Photo: TypeAlias = dict[str, str]
 
 # All that eyas may own on the host and in its containers, each line a key and a value as JSON. Left out is what may
@@ -101,175 +91,19 @@ for name in ("gone", "again", "live", "new"):
 """
 
 
-@dataclass(frozen=True)
-class Said:
-    """How a command of eyas ended."""
-
-    code: int
-    out: str
-    err: str
-    seconds: float
-
-    def __str__(self) -> str:
-        return f"exit status {self.code}\n{self.out}\n{self.err}"
-
-
 @dataclass
-class Rig:
-    """A fleet's directory, and the one host of its lab."""
+class Crash(Rig):
+    """A host that holds the fleet of `BEFORE`, and whose store has all that `AFTER` needs."""
 
-    directory: Path
-
-    # ------------------------------------------------------------ the command line
-
-    def argv(self, *words: str, lab: bool = True) -> list[str]:
-        return [sys.executable, "-m", "eyas", "-C", str(self.directory), *(["--lab"] if lab else []), *words]
-
-    def start(self, *words: str, fault: str = "", lab: bool = True) -> subprocess.Popen[str]:
-        """A command of eyas, to be killed or waited for."""
-        env = {**os.environ, "EYAS_LAB_OWNER": str(os.getpid()), "EYAS_FAULT": fault}
-        return subprocess.Popen(
-            self.argv(*words, lab=lab),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=env,
-            start_new_session=True,  # an interrupt of the tests is not one of the command
-        )
-
-    def end(self, process: subprocess.Popen[str], timeout: float = 600) -> Said:
-        began = time.monotonic()
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-        return Said(process.returncode, out, err, time.monotonic() - began)
-
-    def run(self, *words: str, fault: str = "", lab: bool = True, timeout: float = 600) -> Said:
-        """A command of eyas, to its end."""
-        return self.end(self.start(*words, fault=fault, lab=lab), timeout)
-
-    def eyas(self, *words: str, code: int = 0, fault: str = "", lab: bool = True, timeout: float = 600) -> str:
-        """A command that ends with ``code``; what it printed."""
-        said = self.run(*words, fault=fault, lab=lab, timeout=timeout)
-        assert said.code == code, f"eyas {' '.join(words)} with the fault {fault!r}, not {code}: {said}"
-        return said.out
-
-    def apply(self, *, fault: str = "", code: int = 0) -> str:
-        return self.eyas("apply", "--yes", code=code, fault=fault)
-
-    def write(self, text: str) -> None:
-        """Other definitions."""
-        (self.directory / "fleet.py").write_text(text)
-
-    def plan(self) -> Any:
-        return json.loads(self.eyas("plan", "--json"))
-
-    def differs(self, text: str) -> list[str]:
-        """What would have to be done so that the host is as these definitions say."""
-        self.write(text)
-        return [f"{change['action']} {change['id']}" for change in self.plan()["changes"] if not elsewhere(change)]
-
-    # ------------------------------------------------------------ the host
-
-    @cached_property
-    def host(self) -> Host:
-        return Host(find(self.directory), HOST)
+    declared = BEFORE
 
     def photo(self) -> Photo:
         """Everything that eyas may have changed, as seen without it."""
         text = self.host.succeed("python3", "-", input=LOOK, timeout=120)
         return {key: json.dumps(value) for key, value in map(json.loads, text.splitlines())}
 
-    def invocations(self) -> dict[str, str]:
-        """The start that each running container is of."""
-        units = [f"systemd-nspawn@{name}.service" for name in self.names()]
-        if not units:
-            return {}
-        ids = self.host.succeed("systemctl", "show", "--property=InvocationID", "--value", *units).split()
-        return dict(zip(self.names(), ids, strict=True))
-
-    def names(self) -> list[str]:
-        return sorted(line.split()[0] for line in self.host.succeed("machinectl", "list", "--no-legend").splitlines())
-
-    def open_run(self) -> str:
-        """The run that nobody ended, '' when there is none."""
-        return self.host.execute("readlink", "/var/lib/eyas/runs/current").text
-
-    def open_run_on_disk(self) -> str:
-        """The same, also of a host that is off."""
-        link = self.host.root / "var/lib/eyas/runs/current"
-        return str(link.readlink()) if link.is_symlink() else ""
-
-    def journal_path(self, run: str) -> Path:
-        return self.host.root / f"var/lib/eyas/runs/{run}/journal"
-
-    def journal(self, run: str) -> list[dict[str, Any]]:
-        """The lines of a run's journal, as far as it is written."""
-        return [json.loads(line) for line in self.journal_path(run).read_text().splitlines() if line.endswith("}")]
-
-    def wait_step(self, process: subprocess.Popen[str], number: int, timeout: float = 300) -> None:
-        """Wait until a run has begun its step ``number``."""
-
-        def begun() -> bool:
-            assert process.poll() is None, self.end(process)
-            run = self.open_run_on_disk()
-            return (
-                any((line["state"], line.get("n")) == ("saved", number) for line in self.journal(run)) if run else False
-            )
-
-        retry(begun, f"step {number} is begun", timeout, pause=0.005)
-
-    def restore(self, text: str) -> None:
-        """Whatever a test left, perhaps by failing: no open run, and the host as these definitions say."""
-        if self.open_run() and self.run("recover").code:
-            self.run("recover", "--accept")
-        self.write(text)
-        for _ in range(3):  # another lab on this machine may change the kernel between a plan and its apply
-            if not self.differs(text) or self.run("apply", "--yes").code == 0:
-                return
-        self.apply()
-
-
-def elsewhere(change: Mapping[str, Any]) -> bool:
-    """Kernel settings outside /proc/sys/net belong to no namespace: another lab on this machine may set them."""
-    return str(change["id"]).startswith("sysctl:fs.")
-
 
 def differences(one: Photo, two: Photo) -> list[str]:
     """Where two photographs differ, in words."""
     keys = sorted(key for key in {*one, *two} if one.get(key) != two.get(key))
     return [f"{key}: {one.get(key, 'none')[:400]} is now {two.get(key, 'none')[:400]}" for key in keys]
-
-
-def step_numbers(plan: Mapping[str, Any], *words: str) -> list[int]:
-    """Numbers of the steps that are told as "kind.verb id"; those that begin with one of ``words``."""
-    told = [f"{step['kind']}.{step['verb']} {step['id']}" for step in plan["steps"]]
-    return [number for number, text in enumerate(told) if text.startswith(tuple(words))]
-
-
-@contextmanager
-def hand_on(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """A process that does not outlive the block."""
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        process.communicate()
-
-
-def turn(of: int) -> int:
-    """Which share of a long series it is today's turn to do; EYAS_TURN names one."""
-    return int(os.environ.get("EYAS_TURN") or time.time() // 86400) % of
-
-
-FULL = bool(os.environ.get("EYAS_FULL"))
-"""Do all of every series: for a night, not for each change."""
-
-
-def share(points: Sequence[str], of: int) -> list[str]:
-    """Today's share of a series, or all of it."""
-    return [point for index, point in enumerate(points) if FULL or index % of == turn(of)]

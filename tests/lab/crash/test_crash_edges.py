@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.crash.definitions import HEAD
-from tests.lab.crash.rig import Rig, differences, step_numbers
+from tests.lab.crash.rig import Crash, differences
+from tests.lab.rig import step_numbers
 
 DB = 'db = Container("db", "10.0.9.20", base, **small)\n'
 WEB = 'web = Container("web", "10.0.9.21", base, {edge}**small)\n'
@@ -17,14 +18,14 @@ def both(edge: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def alone(rig: Rig) -> Rig:
+def alone(rig: Crash) -> Crash:
     """The host with one container, ``web``."""
     rig.restore(ALONE)
     return rig
 
 
 @pytest.mark.parametrize("edge", ["after", "needs", "restart_with"])
-def test_an_edge_comes_and_goes_with_its_container(alone: Rig, edge: str) -> None:
+def test_an_edge_comes_and_goes_with_its_container(alone: Crash, edge: str) -> None:
     """In order: the new container does not come up, and the edge to it goes again; it comes up; it is removed. The
     container that has the edge runs through all that."""
     rig = alone

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from tests.lab.crash.definitions import AFTER, BEFORE
-from tests.lab.crash.rig import Photo, Rig, Said, differences, share, step_numbers
+from tests.lab.crash.rig import Crash, Photo, differences
+from tests.lab.rig import Said, share, step_numbers
 
 PLACES = (
     "directory.make", "user.put", "sysctl.set", "unit.write", "unit.start", "names.write", "container.configure",
@@ -22,7 +23,7 @@ PLACES = (
 NEVER = 'probes=[Probe.tcp(9999, timeout="5s")]'
 
 
-def undone(rig: Rig, before: Photo, invocations: dict[str, str], said: Said, touched: Sequence[str]) -> None:
+def undone(rig: Crash, before: Photo, invocations: dict[str, str], said: Said, touched: Sequence[str]) -> None:
     """A run was taken back: told so, nothing is different, and who was not in its way did not notice."""
     assert said.code in (1, 4), said
     assert said.code == 1 or "as it was before" in said.out, said
@@ -35,7 +36,7 @@ def undone(rig: Rig, before: Photo, invocations: dict[str, str], said: Said, tou
     }
 
 
-def test_a_step_that_fails_is_undone(rig: Rig, before: Photo) -> None:
+def test_a_step_that_fails_is_undone(rig: Crash, before: Photo) -> None:
     rig.write(AFTER)
     plan = rig.plan()
     stops, restarts = (step_numbers(plan, f"container.{verb}")[0] for verb in ("stop", "restart"))
@@ -55,7 +56,7 @@ def test_a_step_that_fails_is_undone(rig: Rig, before: Photo) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_container_that_never_answers(rig: Rig, before: Photo) -> None:
+def test_a_container_that_never_answers(rig: Crash, before: Photo) -> None:
     """Everything is done and started, and then a probe of the new container never passes."""
     invocations = rig.invocations()
     rig.write(AFTER.replace('probes=[Probe.unit("multi-user.target")]', NEVER))
@@ -67,7 +68,7 @@ def test_a_container_that_never_answers(rig: Rig, before: Photo) -> None:
     assert rig.differs(BEFORE) == []
 
 
-def test_a_change_after_which_a_container_does_not_answer(rig: Rig, before: Photo) -> None:
+def test_a_change_after_which_a_container_does_not_answer(rig: Crash, before: Photo) -> None:
     """A probe that is new for a running container: looked at without a restart, and taken back without one."""
     invocations = rig.invocations()
     rig.write(BEFORE.replace('needs=["gone"], **small', f'needs=["gone"], {NEVER}, **small'))
@@ -78,7 +79,7 @@ def test_a_change_after_which_a_container_does_not_answer(rig: Rig, before: Phot
     assert rig.differs(BEFORE) == []
 
 
-def test_a_container_that_cannot_start(rig: Rig, before: Photo) -> None:
+def test_a_container_that_cannot_start(rig: Crash, before: Photo) -> None:
     """Its unit fails: something is bound in the place of its /etc."""
     invocations = rig.invocations()
     rig.write(
@@ -102,7 +103,7 @@ FULL_DISKS = [
 
 
 @contextmanager
-def full(rig: Rig, folder: str, room: int) -> Iterator[None]:
+def full(rig: Crash, folder: str, room: int) -> Iterator[None]:
     """A folder of the host on a file system of its own, with its contents and ``room`` more KiB."""
     script = f"""
         set -e
@@ -122,7 +123,7 @@ def full(rig: Rig, folder: str, room: int) -> Iterator[None]:
 
 @pytest.mark.parametrize(("folder", "room", "code", "words"), FULL_DISKS)
 @pytest.mark.usefixtures("after")  # so that all that is big is there already
-def test_a_full_disk(rig: Rig, before: Photo, folder: str, room: int, code: int, words: str) -> None:
+def test_a_full_disk(rig: Crash, before: Photo, folder: str, room: int, code: int, words: str) -> None:
     """No room for what a run makes, to begin it, or for its journal on the way: told in one line, and taken back."""
     invocations = rig.invocations()
     big = f"{time.time()} {'more than fits ' * 4000}" if folder == "layers" else ""

@@ -14,12 +14,13 @@ from collections.abc import Iterable
 import pytest
 
 from tests.lab.crash.definitions import AFTER, BEFORE
-from tests.lab.crash.rig import FULL, Photo, Rig, differences, hand_on, share, step_numbers
+from tests.lab.crash.rig import Crash, Photo, differences
+from tests.lab.rig import FULL, hand_on, share, step_numbers
 
 KEPT = ("kill:kept", "kill:sweep")  # all steps are done: the run is finished by recovery
 
 
-def kill(rig: Rig, fault: str) -> str:
+def kill(rig: Crash, fault: str) -> str:
     """An apply whose agent is killed; the run that it leaves open."""
     rig.write(AFTER)
     said = rig.run("apply", "--yes", fault=fault)
@@ -30,7 +31,7 @@ def kill(rig: Rig, fault: str) -> str:
     return run
 
 
-def recover(rig: Rig, photo: Photo, invocations: dict[str, str], text: str) -> dict[str, str]:
+def recover(rig: Crash, photo: Photo, invocations: dict[str, str], text: str) -> dict[str, str]:
     """End the open run, and see that the host is as in a photograph, and with ``text`` that there is nothing to plan
     for these definitions; the invocations now."""
     said = rig.run("recover")
@@ -44,7 +45,7 @@ def recover(rig: Rig, photo: Photo, invocations: dict[str, str], text: str) -> d
     return now
 
 
-def series(rig: Rig, before: Photo, faults: Iterable[str]) -> None:
+def series(rig: Crash, before: Photo, faults: Iterable[str]) -> None:
     """Kill and recover at each of these points, beginning from before each time; all that is wrong, at the end."""
     wrong: list[str] = []
     invocations = rig.invocations()
@@ -64,27 +65,27 @@ def series(rig: Rig, before: Photo, faults: Iterable[str]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def steps(rig: Rig) -> int:
+def steps(rig: Crash) -> int:
     """How many steps the run from before to after has."""
     rig.write(AFTER)
     return len(rig.plan()["steps"])
 
 
-def test_killed_when_a_step_begins(rig: Rig, before: Photo) -> None:
+def test_killed_when_a_step_begins(rig: Crash, before: Photo) -> None:
     series(rig, before, [f"kill:{number}" for number in range(steps(rig))])
     rig.write(AFTER)
     rig.apply()  # the same run converges
     assert rig.differs(AFTER) == []
 
 
-def test_killed_when_a_step_is_done(rig: Rig, before: Photo) -> None:
+def test_killed_when_a_step_is_done(rig: Crash, before: Photo) -> None:
     series(rig, before, share([f"kill-after-do:{number}" for number in range(steps(rig))], 4))
 
 
 @pytest.mark.parametrize(
     "place", ["user.put", "container.stop", "container.live", "container.start", "container.ready container:new"]
 )
-def test_killed_in_the_middle_of_a_step(rig: Rig, before: Photo, after: Photo, place: str) -> None:
+def test_killed_in_the_middle_of_a_step(rig: Crash, before: Photo, after: Photo, place: str) -> None:
     """Killed from outside while a program does the deed (useradd, systemctl), which goes on without the agent: recovery
     begins at once and meets it. A blow that comes when the last step is already done finds a run that is to be kept."""
     invocations = rig.invocations()
@@ -104,13 +105,13 @@ def test_killed_in_the_middle_of_a_step(rig: Rig, before: Photo, after: Photo, p
 
 
 @pytest.mark.parametrize("fault", KEPT)
-def test_killed_when_all_steps_are_done(rig: Rig, before: Photo, after: Photo, fault: str) -> None:
+def test_killed_when_all_steps_are_done(rig: Crash, before: Photo, after: Photo, fault: str) -> None:
     invocations = rig.invocations()
     kill(rig, fault)
     recover(rig, after, invocations, AFTER)
 
 
-def test_recovery_is_killed_too(rig: Rig, before: Photo) -> None:
+def test_recovery_is_killed_too(rig: Crash, before: Photo) -> None:
     """Killed in the last step, and recovery killed after each of some undone steps: the next recovery goes on."""
     invocations, count = rig.invocations(), steps(rig)
     settles = step_numbers(rig.plan(), "container.settle")
@@ -122,7 +123,7 @@ def test_recovery_is_killed_too(rig: Rig, before: Photo) -> None:
     recover(rig, before, invocations, BEFORE)
 
 
-def test_apply_puts_an_interrupted_run_back_first(rig: Rig, before: Photo, after: Photo) -> None:
+def test_apply_puts_an_interrupted_run_back_first(rig: Crash, before: Photo, after: Photo) -> None:
     run = kill(rig, "kill:10")
     said = rig.run("apply", "--yes")
     assert said.code == 0, said
@@ -130,7 +131,7 @@ def test_apply_puts_an_interrupted_run_back_first(rig: Rig, before: Photo, after
     assert differences(after, rig.photo()) == []
 
 
-def test_an_interrupted_run_is_told_and_not_built_upon(rig: Rig, before: Photo) -> None:
+def test_an_interrupted_run_is_told_and_not_built_upon(rig: Crash, before: Photo) -> None:
     run = kill(rig, "kill:10")
     for words in (("status",), ("plan",)):
         said = rig.run(*words)

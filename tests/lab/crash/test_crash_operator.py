@@ -7,23 +7,24 @@ import signal
 
 from eyas.lab.testing import retry
 from tests.lab.crash.definitions import AFTER, BEFORE
-from tests.lab.crash.rig import Photo, Rig, differences, hand_on, step_numbers
+from tests.lab.crash.rig import Crash, Photo, differences
+from tests.lab.rig import hand_on, step_numbers
 
 # The plan touches the firewall: a run whose operator is gone would go back, when nobody else confirms (tests/lab/ways).
 NOBODY_ASKED = ("--confirm-within", "0")
 
 
-def stop_step(rig: Rig) -> int:
+def stop_step(rig: Crash) -> int:
     """The step that stops the container which goes: it takes a while, and all of before and after is around it."""
     return step_numbers(rig.plan(), "container.stop")[0]
 
 
-def ended(rig: Rig, run: str) -> bool:
+def ended(rig: Crash, run: str) -> bool:
     """Whether the host's end has come to its end."""
     return not rig.open_run_on_disk() and (rig.journal_path(run).parent / "outcome.json").exists()
 
 
-def test_a_killed_operator_does_not_stop_the_run(rig: Rig, before: Photo, after: Photo) -> None:
+def test_a_killed_operator_does_not_stop_the_run(rig: Crash, before: Photo, after: Photo) -> None:
     rig.write(AFTER)
     number = stop_step(rig)
     invocations = rig.invocations()
@@ -40,7 +41,7 @@ def test_a_killed_operator_does_not_stop_the_run(rig: Rig, before: Photo, after:
     assert "kept" in next(line for line in rig.eyas("history").splitlines() if line.startswith(run))
 
 
-def test_an_interrupt_takes_the_run_back(rig: Rig, before: Photo) -> None:
+def test_an_interrupt_takes_the_run_back(rig: Crash, before: Photo) -> None:
     rig.write(AFTER)
     number = stop_step(rig)
     invocations = rig.invocations()
@@ -56,7 +57,7 @@ def test_an_interrupt_takes_the_run_back(rig: Rig, before: Photo) -> None:
     assert rig.differs(BEFORE) == []
 
 
-def test_a_closed_terminal_does_not_stop_the_run(rig: Rig, before: Photo, after: Photo) -> None:
+def test_a_closed_terminal_does_not_stop_the_run(rig: Crash, before: Photo, after: Photo) -> None:
     rig.write(AFTER)
     number = stop_step(rig)
     with hand_on(rig.start("apply", "--yes", *NOBODY_ASKED)) as process:
@@ -68,7 +69,7 @@ def test_a_closed_terminal_does_not_stop_the_run(rig: Rig, before: Photo, after:
     assert differences(after, rig.photo()) == []
 
 
-def test_a_second_apply_is_refused_with_the_name_of_the_first(rig: Rig, before: Photo, after: Photo) -> None:
+def test_a_second_apply_is_refused_with_the_name_of_the_first(rig: Crash, before: Photo, after: Photo) -> None:
     rig.write(AFTER)
     number = stop_step(rig)
     with hand_on(rig.start("apply", "--yes")) as process:

@@ -11,14 +11,15 @@ import time
 
 from eyas.lab.testing import retry
 from tests.lab.crash.definitions import AFTER, BEFORE
-from tests.lab.crash.rig import Photo, Rig, differences, hand_on
+from tests.lab.crash.rig import Crash, Photo, differences
+from tests.lab.rig import hand_on
 
 CUTS = 10
 RECOVER = "eyas-recover.service"
 LATER = (0.0, 0.02, 0.1)  # seconds into the step that was waited for
 
 
-def cut_at(rig: Rig, number: int, later: float) -> str:
+def cut_at(rig: Crash, number: int, later: float) -> str:
     """Cut the power when an apply from before to after has begun a step; the run that was under way."""
     rig.write(AFTER)
     with hand_on(rig.start("apply", "--yes")) as process:
@@ -31,18 +32,18 @@ def cut_at(rig: Rig, number: int, later: float) -> str:
     return run
 
 
-def usec(rig: Rig, unit: str, moment: str) -> int:
+def usec(rig: Crash, unit: str, moment: str) -> int:
     return int(rig.host.succeed("systemctl", "show", f"--property={moment}", "--value", unit))
 
 
-def up(rig: Rig, names: set[str]) -> None:
+def up(rig: Crash, names: set[str]) -> None:
     """Wait until the boot is over and exactly these containers have started by it."""
     rig.host.wait_until_succeeds("systemctl", "is-active", "multi-user.target", timeout=120)
     retry(lambda: not rig.host.succeed("systemctl", "list-jobs", "--no-legend").strip(), "no jobs", 180)
     assert set(rig.names()) == names
 
 
-def recovered_first(rig: Rig) -> None:
+def recovered_first(rig: Crash) -> None:
     """Recovery has run at this boot, and was over when the first container began."""
     shown = rig.host.succeed("systemctl", "show", "--property=ConditionResult,Result,ExecMainStatus", RECOVER)
     assert set(shown.split()) == {"ConditionResult=yes", "Result=success", "ExecMainStatus=0"}, shown
@@ -51,7 +52,7 @@ def recovered_first(rig: Rig) -> None:
         assert over < usec(rig, f"systemd-nspawn@{name}.service", "InactiveExitTimestampMonotonic"), name
 
 
-def test_ten_cuts_during_an_apply(rig: Rig, before: Photo, after: Photo) -> None:
+def test_ten_cuts_during_an_apply(rig: Crash, before: Photo, after: Photo) -> None:
     rig.write(AFTER)
     count = len(rig.plan()["steps"])
     states = {"before": (before, BEFORE, {"again", "gone", "live"}), "after": (after, AFTER, {"again", "new", "live"})}
@@ -78,13 +79,13 @@ def test_ten_cuts_during_an_apply(rig: Rig, before: Photo, after: Photo) -> None
     assert rig.differs(AFTER) == []
 
 
-def run_is_over(rig: Rig, run: str) -> bool:
+def run_is_over(rig: Crash, run: str) -> bool:
     """Whether the last run was kept."""
     lines = rig.journal(run) if run else []
     return not run or any(line["state"] == "kept" and "n" not in line for line in lines)
 
 
-def test_cut_again_while_the_boot_recovers(rig: Rig, before: Photo, after: Photo) -> None:
+def test_cut_again_while_the_boot_recovers(rig: Crash, before: Photo, after: Photo) -> None:
     """The first boot after the cut is cut as well, in the middle of its recovery."""
     rig.write(AFTER)
     count = len(rig.plan()["steps"])
@@ -103,7 +104,7 @@ def test_cut_again_while_the_boot_recovers(rig: Rig, before: Photo, after: Photo
     assert rig.differs(BEFORE) == []
 
 
-def test_a_boot_without_an_open_run_has_nothing_to_recover(rig: Rig, before: Photo) -> None:
+def test_a_boot_without_an_open_run_has_nothing_to_recover(rig: Crash, before: Photo) -> None:
     """A boot without an interrupted run: all containers are up, and recovery was not even started."""
     rig.host.cut()
     rig.host.boot()

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from tests.lab.crash.rig import Rig
 from tests.lab.random.edits import FILES, PORTS, TARGETS, World, source
+from tests.lab.rig import Rig
 
 Facts: TypeAlias = dict[str, Any]
 PUBLIC = "203.0.113.112"

@@ -20,10 +20,10 @@ import pytest
 
 from eyas.core.words import Impact
 from eyas.lab.testing import retry
-from tests.lab.crash.rig import FULL, Rig, Said, elsewhere, hand_on
 from tests.lab.random.claims import broken
 from tests.lab.random.edits import PORTS, Author, Edit, World, first
 from tests.lab.random.looks import Look, expected, look, unlike
+from tests.lab.rig import FULL, Rig, Said, hand_on
 
 SEED = int(os.environ.get("EYAS_SEED") or time.time_ns() % 1_000_000)
 EDITS = int(os.environ.get("EYAS_EDITS") or (200 if FULL else 20))
@@ -33,12 +33,7 @@ KINDS = ("kill:{}", "kill-after-do:{}", "moment", "cut")
 
 def apply(rig: Rig) -> dict[str, Any]:
     """An apply that is kept; its plan."""
-    said = rig.run("apply", "--yes", "--json")
-    for _ in range(3):  # kernel settings that are one for all labs of this machine: another lab came in between
-        if "has changed since the plan" in said.err:
-            said = rig.run("apply", "--yes", "--json")
-    assert said.code == 0, said
-    return dict(json.loads(said.out)["plan"])
+    return dict(rig.json("apply", "--yes")["plan"])
 
 
 def undone_or_kept(rig: Rig, kind: str, draw: random.Random) -> Said:
@@ -77,8 +72,7 @@ def settled(rig: Rig, world: World) -> Look:
 
 def left_to_do(rig: Rig, world: World) -> list[str]:
     """What eyas would still do so that the host is as these definitions say."""
-    rig.write(world.text())
-    plan = [f"{row['action']} {row['id']}" for row in rig.plan()["changes"] if not elsewhere(row)]
+    plan = rig.differs(world.text())
     return [f"left to do: {plan}"] if plan else []
 
 

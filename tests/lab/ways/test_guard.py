@@ -8,8 +8,8 @@ import time
 import pytest
 
 from eyas.lab.testing import retry
-from tests.lab.crash.rig import hand_on
-from tests.lab.ways.conftest import Ways
+from tests.lab.rig import hand_on
+from tests.lab.ways.rig import Ways
 
 WITHIN = 2  # seconds
 CUT = {"fin": "40", "ports": "[]"}  # a kernel setting, and a forward that goes
@@ -33,7 +33,7 @@ def undone(ways: Ways) -> bool:
 
 
 def test_a_fresh_connection_confirms(ways: Ways) -> None:
-    ways.edit(**CUT)
+    ways.change(**CUT)
     said = ways.run("apply", "--yes", "--confirm-within", "20")
     assert said.code == 0, said
     assert "May cut your connection (the firewall, kernel setting net.ipv4.tcp_fin_timeout)" in said.err
@@ -43,7 +43,7 @@ def test_a_fresh_connection_confirms(ways: Ways) -> None:
 
 
 def test_without_one_the_host_goes_back(ways: Ways) -> None:
-    ways.edit(**CUT)
+    ways.change(**CUT)
     with hand_on(ways.start("apply", "--yes", "--confirm-within", str(WITHIN), fault="unconfirmed")) as process:
         retry(lambda: state(ways) == AFTER, "the new rules are there", 20, pause=0.05)
         assert "eyas-guard-" in timers(ways)
@@ -58,7 +58,7 @@ def test_without_one_the_host_goes_back(ways: Ways) -> None:
 
 @pytest.mark.parametrize("who", ["agent", "operator"])
 def test_killed_right_after_the_switch_the_host_goes_back_by_itself(ways: Ways, who: str) -> None:
-    ways.edit(**CUT)
+    ways.change(**CUT)
     fault = "kill:confirm" if who == "agent" else "unconfirmed"
     with hand_on(ways.start("apply", "--yes", "--confirm-within", str(WITHIN), fault=fault)) as process:
         retry(lambda: state(ways) == AFTER, "the new rules are there", 20, pause=0.02)
@@ -74,7 +74,7 @@ def test_killed_right_after_the_switch_the_host_goes_back_by_itself(ways: Ways, 
 
 def test_who_comes_first_after_a_kill_puts_it_back(ways: Ways) -> None:
     """Not waiting for the timer: recovery stops it, and does the same."""
-    ways.edit(**CUT)
+    ways.change(**CUT)
     assert ways.run("apply", "--yes", "--confirm-within", "300", fault="kill:confirm").code == 1
     assert state(ways) == AFTER
     ways.eyas("recover")
@@ -84,7 +84,7 @@ def test_who_comes_first_after_a_kill_puts_it_back(ways: Ways) -> None:
 
 
 def test_aloud_without_a_guard(ways: Ways) -> None:
-    ways.edit(fin="41")
+    ways.change(fin="41")
     said = ways.run("apply", "--yes", "--confirm-within", "0", fault="unconfirmed")
     assert said.code == 0, said
     assert "warning: may cut your connection" in said.err

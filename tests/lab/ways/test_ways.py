@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from tests.lab.ways.conftest import Ways
 from tests.lab.ways.definitions import fleet
+from tests.lab.ways.rig import Ways
 
 CHANGED = {"image": "fat", "app": "two", "tasks": "600", "conf": "two"}
 
@@ -59,7 +59,7 @@ def test_back_to_an_older_run_forth_again_and_not_to_what_is_gone(ways: Ways) ->
 
 def test_a_part_is_done_and_what_is_left_is_said(ways: Ways) -> None:
     before = ways.invocations()
-    ways.edit(image="fat", ports="[8010, 8011]", app="part", conf="part")
+    ways.change(image="fat", ports="[8010, 8011]", app="part", conf="part")
     said = ways.eyas("apply", "--yes", "--only", "two")
     assert "Left as it is: one (" in said
     assert "host (" in said
@@ -83,7 +83,7 @@ def test_the_next_boot_brings_it_and_nothing_before(ways: Ways) -> None:
     assert {change["owner"] for change in plan["changes"] if change["impact"] == "restart"} == {"two", "three"}
     edits = {"image": "fat", "ports": "[8012]", "app": "boot", "tasks": "800", "fin": "45", "names": "one, two"}
     before, rules = ways.invocations(), ways.host.succeed("nft", "list", "table", "inet", "eyas")
-    ways.edit(**edits, packages='["tree"]')
+    ways.change(**edits, packages='["tree"]')
     planned = [change["id"] for change in ways.plan()["changes"]]
     said = ways.eyas("apply", "--boot")
     assert "Left out: package tree" in said
@@ -121,7 +121,7 @@ def test_the_next_boot_brings_it_and_nothing_before(ways: Ways) -> None:
 
 
 def test_what_is_prepared_can_be_done_at_once_after_all(ways: Ways) -> None:
-    ways.edit(app="later", ports="[8013]")
+    ways.change(app="later", ports="[8013]")
     ways.eyas("apply", "--boot")
     ways.apply()
     assert ways.left(app="later", ports="[8013]") == []

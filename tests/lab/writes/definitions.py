@@ -33,12 +33,3 @@ fleet = Fleet(
     )
 )
 """.replace("\\\\n", "\\n")
-
-
-def edited(*pairs: tuple[str, str]) -> str:
-    """The fleet with each of these texts replaced by the other."""
-    text = FLEET
-    for old, new in pairs:
-        assert old in text, old
-        text = text.replace(old, new)
-    return text

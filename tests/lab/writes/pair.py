@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from eyas.lab import find
-from eyas.lab.testing import Host
-from tests.lab.crash.rig import Rig
+from tests.lab.rig import Rig
+from tests.lab.writes.definitions import FLEET
 
 
 @dataclass
 class Pair(Rig):
-    """`Rig` with another host."""
+    """Two containers that write."""
 
-    @cached_property
-    def host(self) -> Host:
-        return Host(find(self.directory), "writes")
+    declared = FLEET
 
     def inside(self, name: str, script: str) -> str:
         """What a shell in a container says to a script."""

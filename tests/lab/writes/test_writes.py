@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from tests.lab.writes.definitions import edited
+from tests.lab.rig import edited
+from tests.lab.writes.definitions import FLEET
 from tests.lab.writes.pair import Pair
 
 BIND = 'Bind("/pool/one/app", "/var/lib/app", persistent=True, carry=True)'
@@ -59,15 +60,15 @@ def test_what_was_written_by_whom(pair: Pair) -> None:
 def test_a_plan_warns_of_a_loss_once_and_knows_how_long_it_takes(pair: Pair) -> None:
     pair.inside("one", "echo 1 >/etc/first")
     pair.inside("two", "echo 1 >/tmp/nobody")
-    losses = pair.losses(edited(("64M", "65M"), ("48M", "49M")))
+    losses = pair.losses(edited(FLEET, ("64M", "65M"), ("48M", "49M")))
     assert losses["one"] >= {"/etc/first"}
     assert "two" not in losses
-    pair.write(edited(("64M", "65M")))
+    pair.write(edited(FLEET, ("64M", "65M")))
     assert "warning: one loses what it wrote: " in pair.eyas("plan")
     pair.apply()
 
     pair.inside("one", "echo 1 >/etc/first; echo 2 >/etc/second")
-    assert pair.losses(edited(("64M", "66M")))["one"] == {"/etc/second"}
+    assert pair.losses(edited(FLEET, ("64M", "66M")))["one"] == {"/etc/second"}
     plan = json.loads(pair.eyas("plan", "--json"))
     (change,) = [change for change in plan["changes"] if change["id"] == "container:one"]
     assert 0 < change["wait"] < 60
@@ -92,7 +93,7 @@ def test_what_is_there_is_carried_over(pair: Pair) -> None:
     look = "cd /var/lib/app; find more ping link -printf '%p %y %m %u %g %n %T@ %l\\n' | sort; cat more/*; getcap ping"
     before = pair.inside("one", look)
     assert "cap_net_raw=ep" in before
-    assert pair.losses(edited(CARRIED)).get("one", set()) & {"/var/lib/app"} == set()
+    assert pair.losses(edited(FLEET, CARRIED)).get("one", set()) & {"/var/lib/app"} == set()
     pair.apply()
     assert pair.inside("one", look) == before
     assert pair.inside("one", "cat /var/lib/app/state").split() == ["begun", "begun"]  # the service went on with it
@@ -101,14 +102,14 @@ def test_what_is_there_is_carried_over(pair: Pair) -> None:
     assert pair.host.succeed("python3", "-c", read).strip() == "kept"
     assert pair.on_host("ls -A /run/eyas/carry 2>/dev/null || true") == ""
     assert "/var/lib/app" not in pair.written("one")
-    pair.restore(edited())  # the data stays when the bind goes
+    pair.restore()  # the data stays when the bind goes
     assert "more" in pair.on_host("ls /pool/one/app")
     pair.on_host("rm -r /pool/one/app")
 
 
 def test_a_run_that_fails_afterwards_brings_it_back(pair: Pair) -> None:
     pair.inside("one", "echo precious >/var/lib/app/precious; chown app /var/lib/app/precious")
-    said = pair.undone(edited((ONE, f'persistent=True), {BIND}], probes=[Probe.tcp(9, timeout="1s")], **times')))
+    said = pair.undone(edited(FLEET, (ONE, f'persistent=True), {BIND}], probes=[Probe.tcp(9, timeout="1s")], **times')))
     assert "as it was before" in said
     assert pair.inside("one", "stat -c %U /var/lib/app/precious; cat /var/lib/app/precious") == "app\nprecious"
     assert pair.on_host("ls -A /pool/one/app 2>/dev/null || true") == ""
@@ -121,7 +122,7 @@ def test_a_disk_without_room_is_seen_before_anything_stops(pair: Pair) -> None:
     try:
         boot = pair.inside("two", "cat /proc/sys/kernel/random/boot_id")
         bind = 'Bind("/pool/two/big", "/var/lib/big", persistent=True, carry=True)'
-        said = pair.undone(edited((TWO, f"binds=[{bind}], **times")))
+        said = pair.undone(edited(FLEET, (TWO, f"binds=[{bind}], **times")))
         assert "cannot carry /var/lib/big of two to /pool/two/big: it has " in said
         assert pair.inside("two", "cat /proc/sys/kernel/random/boot_id") == boot
     finally:
@@ -134,7 +135,7 @@ def test_a_copy_that_fails_loses_nothing(pair: Pair) -> None:
     pair.on_host("mkdir -p /pool/two; mount -t tmpfs -o size=8m,nr_inodes=20 none /pool/two")
     try:
         bind = 'Bind("/pool/two/many", "/var/lib/many", persistent=True, carry=True)'
-        said = pair.undone(edited((TWO, f"binds=[{bind}], **times")))
+        said = pair.undone(edited(FLEET, (TWO, f"binds=[{bind}], **times")))
         assert "as it was before" in said
         assert pair.inside("two", "ls /var/lib/many/deep | wc -l; cat /var/lib/many/deep/one") == "51\n1"
         assert pair.on_host("find /pool/two -mindepth 1") == ""
