@@ -131,7 +131,8 @@ def _of_container(container: Container, thing: str) -> Iterator[Reason]:
             yield Reason(what, line(forward), ("firewall:eyas",))
     for site in system.sites:
         if thing in (site.name, *site.aliases):
-            yield Reason(f"site {site.name}, answered by {site.to.container}, in {name}", line(site), ids)
+            by = ", ".join(dict.fromkeys(backend.container for backend in site.backends)) or "the front itself"
+            yield Reason(f"site {site.name}, answered by {by}, in {name}", line(site), ids)
     for kind in ("package", "npm", "pip", "unit", "user"):
         origin = system.origins.get(f"{kind}:{thing.removeprefix('package:')}")
         if origin:

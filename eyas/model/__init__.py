@@ -11,14 +11,16 @@ TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
     from typing import Any
 
+    from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect, Rewrite, Static, Upstream
     from eyas.model.files import File, Link, Unit, User
     from eyas.model.images import Image
     from eyas.model.loader import Loaded, load
     from eyas.model.machines import Bridge, Container, Fleet, Forward, Host, Limits, Place, Root, Uplink
     from eyas.model.merge import merged
-    from eyas.model.pieces import GRANTS, Backend, Bind, Probe, Site, System
+    from eyas.model.pieces import GRANTS, Bind, Probe, System
     from eyas.model.rules import check
     from eyas.model.schema import MODELS, impacts
+    from eyas.model.sites import SECURE, Identity, Location, Login, Site, Trust
 
 _HOMES = {
     "rules": "check",
@@ -27,7 +29,9 @@ _HOMES = {
     "loader": "Loaded load",
     "machines": "Bridge Container Fleet Forward Host Limits Place Root Uplink",
     "merge": "merged",
-    "pieces": "GRANTS Backend Bind Probe Site System",
+    "pieces": "GRANTS Bind Probe System",
+    "sites": "SECURE Identity Location Login Site Trust",
+    "answers": "Answer Backend Choose Linked Proxy Redirect Rewrite Static Upstream",
     "schema": "MODELS impacts",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -35,25 +39,38 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 __all__ = [
     "GRANTS",
     "MODELS",
+    "SECURE",
+    "Answer",
     "Backend",
     "Bind",
     "Bridge",
+    "Choose",
     "Container",
     "File",
     "Fleet",
     "Forward",
     "Host",
+    "Identity",
     "Image",
     "Limits",
     "Link",
+    "Linked",
     "Loaded",
+    "Location",
+    "Login",
     "Place",
     "Probe",
+    "Proxy",
+    "Redirect",
+    "Rewrite",
     "Root",
     "Site",
+    "Static",
     "System",
+    "Trust",
     "Unit",
     "Uplink",
+    "Upstream",
     "User",
     "check",
     "impacts",

@@ -91,7 +91,7 @@ class Thing(BaseModel, metaclass=Maker):
     positional: ClassVar[tuple[str, ...]] = ()
     """The fields that can be given by position, in order."""
     variadic: ClassVar[str] = ""
-    """The field that takes all positional arguments instead."""
+    """The field that takes all further positional arguments."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_options: Any) -> None:
@@ -109,6 +109,11 @@ class Thing(BaseModel, metaclass=Maker):
         """``file:line`` of the statement of the definitions that led to this: where a function of the user's own made
         it, the line that called the function, which tells three containers from one function apart."""
         return str(self.__dict__.get("_statement", ""))
+
+    @property
+    def partial(self) -> bool:
+        """Whether values were left out because they are wrong or unknown, which is reported where they are."""
+        return bool(self.__dict__.get("_partial"))
 
     @property
     def spot(self) -> str:
@@ -150,7 +155,10 @@ def make(cls: type[Thing], args: tuple[Any, ...], values: dict[str, Any], frame:
     report = Report(cls, where, frame)
     values = _by_name(cls, args, values, report)
     if collector is not None and collector.tainted:
+        before = _size(values)
         values = _without_unknown(cls, values, report)
+        if _size(values) < before:
+            report.partial = True
     thing = _attempt(cls, values, report)
     if not report.findings and thing is not None:
         return thing
@@ -161,7 +169,9 @@ def make(cls: type[Thing], args: tuple[Any, ...], values: dict[str, Any], frame:
     collector.findings += report.findings
     if thing is None and not report.whole:
         kept = {k: v for k, v in values.items() if k not in report.fields}
-        thing = _attempt(cls, kept, Report(cls, where, frame))
+        again = Report(cls, where, frame)
+        again.partial = True
+        thing = _attempt(cls, kept, again)
     if thing is None:
         collector.tainted = True
         given = values.get("name")
@@ -178,6 +188,7 @@ class Report:
         self.cls, self.where, self.frame = cls, where, frame
         self.findings: list[Diagnostic] = []
         self.fields: set[str] = set()
+        self.partial = False  # some values were left out: what is missing then is no news
         self.whole = False  # the values disagree with each other: leaving some out does not help
 
     def add(self, field: str, message: str, hint: str = "") -> None:
@@ -197,13 +208,15 @@ def _attempt(cls: type[Thing], values: dict[str, Any], report: Report) -> Thing 
         return None
     thing.__dict__["_origin"] = report.where
     thing.__dict__["_statement"] = origin.statement(report.frame)
+    if report.partial:
+        thing.__dict__["_partial"] = True
     return thing
 
 
 def _by_name(cls: type[Thing], args: tuple[Any, ...], given: Mapping[str, Any], report: Report) -> dict[str, Any]:
     values = dict(given)
     if cls.variadic and cls.variadic not in values:
-        values[cls.variadic], args = args, ()
+        values[cls.variadic], args = args[len(cls.positional) :], args[: len(cls.positional)]
     if len(args) > len(cls.positional):
         allowed = ", ".join(cls.positional) or "none"
         report.add(
@@ -223,6 +236,11 @@ def _by_name(cls: type[Thing], args: tuple[Any, ...], given: Mapping[str, Any], 
         )
         del values[name]
     return values
+
+
+def _size(values: Mapping[str, Any]) -> int:
+    """How many values there are, with those in lists and mappings."""
+    return sum(len(value) if isinstance(value, list | tuple | dict) else 1 for value in values.values()) + len(values)
 
 
 def _without_unknown(cls: type[Thing], values: dict[str, Any], report: Report) -> dict[str, Any]:

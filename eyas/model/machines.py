@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple,
 from pydantic import BeforeValidator, Field
 
 from eyas.core.words import Impact
+from eyas.model.answers import Backend
 from eyas.model.base import MARK, Thing, Unknown
 from eyas.model.files import Environment, File, Files, Link, Unit, Units, User
 from eyas.model.images import Image
-from eyas.model.pieces import Backend, Bind, Grant, Probe, System
+from eyas.model.pieces import Bind, Grant, Probe, System
 from eyas.model.values import (
     Address4,
     Address6,

@@ -10,15 +10,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from eyas.core.words import Impact
 from eyas.model.base import Thing
 from eyas.model.files import Environment, File, Files, Link, Owner, Unit, Units, User
+from eyas.model.sites import Site
 from eyas.model.values import (
     AbsolutePath,
-    Address4,
-    Bytes,
-    Domain,
     Made,
     Many,
     Mode,
-    Name,
     Package,
     Pattern,
     Port,
@@ -167,62 +164,6 @@ class Probe(Thing):
                 "unit": (f"unit {self.unit_name}",),
             }[self.type]
         )
-
-
-class Backend(Thing):
-    """A port of a container, as others refer to it: ``mesh.port(22260)``."""
-
-    positional: ClassVar[tuple[str, ...]] = ("container", "port")
-
-    container: Annotated[Name, Impact.reload] = Field(description="name of the container")
-    port: Annotated[Port, Impact.reload] = Field(description="port in the container")
-    address: Annotated[Address4 | None, Impact.reload] = Field(
-        None, description="address of the container, known when made by container.port()"
-    )
-
-    if TYPE_CHECKING:
-
-        def __init__(self, container: str, port: int, *, address: str | None = None) -> None: ...
-
-    def __str__(self) -> str:
-        """``10.0.5.60:22260`` as programs take it; the name stands in when only the name is known."""
-        return f"{self.address or self.container}:{self.port}"
-
-
-class Site(Thing):
-    """A name served by the web front, and the container that answers: given to a part such as ``front``."""
-
-    positional: ClassVar[tuple[str, ...]] = ("name",)
-
-    name: Annotated[Domain, Impact.reload] = Field(description="DNS name")
-    to: Annotated[Made[Backend], Impact.reload] = Field(description="who answers")
-    aliases: Annotated[Many[Domain], Impact.reload] = Field((), description="further names")
-    upload: Annotated[Bytes | None, Impact.reload] = Field(
-        None, description="largest upload; None is the front's default"
-    )
-    timeout: Annotated[Seconds, Impact.reload] = Field(60, description="how long the backend may be silent")
-    buffering: Annotated[bool, Impact.reload] = Field(
-        True, description="collect answers before passing them on; False for event streams"
-    )
-    https: Annotated[bool, Impact.reload] = Field(False, description="the backend speaks TLS")
-    access_log: Annotated[bool, Impact.reload] = Field(True, description="write requests to the access log")
-    extra: Annotated[str, Impact.reload] = Field("", description="further nginx lines for the server block")
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            name: str,
-            *,
-            to: Backend,
-            aliases: Iterable[str] = (),
-            upload: str | int | None = None,
-            timeout: str | int = 60,
-            buffering: bool = True,
-            https: bool = False,
-            access_log: bool = True,
-            extra: str = "",
-        ) -> None: ...
 
 
 class System(Thing):

@@ -11,9 +11,10 @@ from eyas.core.errors import Diagnostic
 from eyas.model.files import Link
 from eyas.model.machines import FIRST_UID, Container, Fleet, Host
 from eyas.model.merge import merge
-from eyas.model.pieces import Site
 from eyas.model.rules_data import DATA_RULES
+from eyas.model.rules_sites import sites
 from eyas.model.rules_stateless import stateless
+from eyas.model.sites import Site
 from eyas.model.values import nearest
 
 Findings: TypeAlias = Iterator[Diagnostic]
@@ -195,7 +196,7 @@ def _loop(start: str, edges: dict[str, list[str]], done: set[str]) -> list[str]:
 def _references(host: Host, fleet: Fleet, unknown: frozenset[str]) -> Findings:
     """Names of containers that edges and sites refer to."""
     names = [container.name for container in host.containers]
-    sites: dict[str, tuple[Container, Site]] = {}
+    served: dict[str, tuple[Container, Site]] = {}
     for container in host.containers:
         for field in ("after", "needs", "restart_with"):
             for name in getattr(container, field):
@@ -204,16 +205,17 @@ def _references(host: Host, fleet: Fleet, unknown: frozenset[str]) -> Findings:
                     why, hint = _nowhere(name, host, fleet)
                     yield container.diagnostic(field, f"{what}: {why}", hint)
         for site in merge(container)[0].sites:
-            if site.to.container not in names and site.to.container not in unknown:
-                why, hint = _nowhere(site.to.container, host, fleet)
-                message = f"cannot serve {site.name} from container {site.to.container}: {why}"
-                yield site.diagnostic("to", message, hint)
+            for backend in site.backends:
+                if backend.container not in names and backend.container not in unknown:
+                    why, hint = _nowhere(backend.container, host, fleet)
+                    message = f"cannot serve {site.name} from container {backend.container}: {why}"
+                    yield site.diagnostic("to" if backend is site.to else "locations", message, hint)
             for name in (site.name, *site.aliases):
-                if name in sites:
-                    where, first = sites[name]
+                if name in served:
+                    where, first = served[name]
                     message = f"cannot serve {name} by {container.name}: {where.name} does already ({first.origin})"
                     yield site.diagnostic("name", message, "a name is served once on a host")
-                sites.setdefault(name, (container, site))
+                served.setdefault(name, (container, site))
 
 
 REFERENCE = re.compile(r"@\{([A-Za-z0-9_-]+)\.([a-z0-9_]+)\}")
@@ -248,4 +250,4 @@ def _nowhere(name: str, host: Host, fleet: Fleet) -> tuple[str, str]:
     return f"host {host.name} has no such container", hint
 
 
-RULES: tuple[Rule, ...] = (_names, _addresses, _addresses6, _networks, _ports, _order, stateless)
+RULES: tuple[Rule, ...] = (_names, _addresses, _addresses6, _networks, _ports, _order, stateless, sites)

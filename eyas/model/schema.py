@@ -13,16 +13,19 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from eyas.core.words import Impact
+from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect, Rewrite, Static, Upstream
 from eyas.model.base import Thing, impact
 from eyas.model.files import File, Link, Unit, User
 from eyas.model.images import Image
 from eyas.model.machines import Bridge, Container, Fleet, Forward, Host, Limits, Root, Uplink
-from eyas.model.pieces import Backend, Bind, Probe, Site, System
+from eyas.model.pieces import Bind, Probe, System
+from eyas.model.sites import Identity, Location, Login, Site, Trust
 from eyas.model.words import words
 
 MODELS: tuple[type[Thing], ...] = (
     Fleet, Host, Uplink, Bridge, Container, Image, Root, Limits, Bind, Forward, Probe,
-    System, File, Link, Unit, User, Site, Backend,
+    System, File, Link, Unit, User, Site, Location, Proxy, Upstream, Static, Redirect, Answer, Rewrite,
+    Linked, Choose, Login, Identity, Trust, Backend,
 )  # fmt: skip
 """Every class of the definitions, in the order of the manual."""
 
@@ -32,10 +35,16 @@ def impacts() -> dict[str, dict[str, Impact]]:
     return {cls.__name__: {field: impact(cls, field) for field in cls.model_fields} for cls in MODELS}
 
 
+def ordered(cls: type[Thing]) -> list[str]:
+    """The fields of a class as a person is told them: its own, then those that it shares with others."""
+    return sorted(cls.model_fields, key=lambda name: name not in cls.__annotations__)
+
+
 def table(cls: type[Thing]) -> str:
     """The fields of one class in Markdown."""
     lines = ["| field | takes | default | cost of a change | meaning |", "| --- | --- | --- | --- | --- |"]
-    for name, field in cls.model_fields.items():
+    for name in ordered(cls):
+        field = cls.model_fields[name]
         takes = words(field.annotation, field.metadata, none=field.default is not None)
         short = re.sub(r" \([^)]*\)", "", takes)  # the section VALUES tells what a size is
         cells = (f"`{name}`", short, _default(field, takes), impact(cls, name).name, field.description or "")

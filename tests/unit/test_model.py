@@ -36,6 +36,7 @@ from eyas.core.errors import DefinitionError
 from eyas.core.words import Impact
 from eyas.model import MODELS, impacts, merged
 from eyas.model.base import Thing
+from eyas.model.schema import ordered
 
 BASE = Image.debian(packages=["curl"])
 
@@ -312,16 +313,15 @@ def test_what_editors_are_told_is_true(cls: type[Thing]) -> None:
     tree = ast.parse(inspect.getsource(sys.modules[cls.__module__]))
     node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == cls.__name__)
     init = next(n for n in ast.walk(node) if isinstance(n, ast.FunctionDef) and n.name == "__init__")
-    if cls.variadic:
-        assert init.args.vararg is not None
-        assert [init.args.vararg.arg] == [cls.variadic] == list(cls.model_fields)
-        return
+    rest = [init.args.vararg.arg] if init.args.vararg else []
+    assert rest == ([cls.variadic] if cls.variadic else [])
     given = [a.arg for a in init.args.args[1:]]
     assert tuple(given) == cls.positional
-    assert given + [a.arg for a in init.args.kwonlyargs] == list(cls.model_fields)
+    assert given + rest + [a.arg for a in init.args.kwonlyargs] == ordered(cls)
     defaults: list[ast.expr | None] = [*init.args.defaults]
     defaults = [None] * (len(given) - len(defaults)) + defaults + list(init.args.kw_defaults)
-    for (name, field), default in zip(cls.model_fields.items(), defaults, strict=True):
+    for name, default in zip((name for name in ordered(cls) if name not in rest), defaults, strict=True):
+        field = cls.model_fields[name]
         assert field.is_required() == (default is None), name
         if default is not None and field.default is not PydanticUndefined:
             said = eval(ast.unparse(default))

@@ -29,7 +29,7 @@ from eyas.parts import (
     team,
 )
 from eyas.parts.common import address
-from eyas.parts.front import site_conf
+from eyas.parts.front_sites import Front, site_conf
 from eyas.parts.meshcentral import config_js
 from eyas.parts.postgresql import conf_text, databases_sql, hba_text
 
@@ -168,12 +168,12 @@ class TestFront:
 
     def test_a_site_says_all_that_was_asked_for(self) -> None:
         site = self.SITE.with_(timeout="1h", buffering=False, https=True, access_log=False, extra="add_header X y;")
-        conf = site_conf(site, True)
+        conf = site_conf(site, Front())
         for line in (
             "server_name wiki.example.org w.example.org;",
-            "client_max_body_size 52428800;",
+            "client_max_body_size 50m;",
             "proxy_pass https://@{docker.address}:3001;",
-            "proxy_read_timeout 3600s;",
+            "proxy_read_timeout 1h;",
             "proxy_buffering off;",
             "access_log off;",
             "add_header X y;",
@@ -181,7 +181,7 @@ class TestFront:
             "Alt-Svc",
         ):
             assert line in conf, line
-        assert "Alt-Svc" not in site_conf(site, False)
+        assert "Alt-Svc" not in site_conf(site, Front(http3=False))
 
     def test_what_servers_listen_on_stands_in_files_of_its_own(self) -> None:
         part = front(self.SITE, ports=[8448])
@@ -196,7 +196,7 @@ class TestFront:
         part = front(self.SITE)
         total = "".join(text(part, p) for p in part.files if p.startswith("/etc/nginx/listen/"))
         assert total.count("reuseport") == 2  # one for each family
-        assert total.count("443 ssl default_server") == 2
+        assert total.count(" 443 ssl default_server") + total.count("]:443 ssl default_server") == 2
 
     def test_how_long_connections_may_stay_is_said_once(self) -> None:
         part = front(self.SITE, linger="10m")
@@ -215,8 +215,10 @@ class TestFront:
         assert front(self.SITE).sites == (self.SITE,)
 
     def test_the_visitor_cannot_forge_the_address(self) -> None:
-        common = text(front(), "/etc/nginx/conf.d/00-front.conf")
-        assert "X-Forwarded-For $remote_addr;" in common
+        sent = text(front(), "/etc/nginx/eyas/proxy-headers")
+        assert "X-Forwarded-For $remote_addr;" in sent
+        assert 'Forwarded "";' in sent
+        assert "include eyas/proxy-headers;" in text(front(), "/etc/nginx/conf.d/00-front.conf")
 
 
 class TestOthers:

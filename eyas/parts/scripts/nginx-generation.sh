@@ -8,11 +8,12 @@
 # and nothing else says so. Connection tracking leaves the others where they were. Killed at any moment, a reload leaves
 # one generation too many at most, which retire ends.
 #
-# usage: nginx-generation start|reload|retire|clear
+# usage: nginx-generation start|reload|retire|reopen|clear
 #   start    the first generation, for a unit with Type=forking and PIDFile=/run/nginx.pid (ExecStart=)
 #   reload   another one beside it; when that fails, everything is as it was (ExecReload=)
 #   retire   as long as there are old ones: end those that nobody uses, and those whose answers are no longer right.
 #            GRACE: seconds that one may go on, and once more when it was told to end. MOST: how many, the oldest is cut
+#   reopen   all generations open their logs anew (logrotate)
 #   clear    lead nobody anywhere (ExecStopPost=)
 set -eu
 run=/run/nginx
@@ -209,6 +210,14 @@ retire() {
     done
 }
 
+reopen() {
+    local number pid
+    for number in $(generations); do
+        pid=$(master "$number") && kill -USR1 "$pid"
+    done
+    return 0
+}
+
 mkdir -p "$run"
 case ${1:-} in
 start | reload)
@@ -218,6 +227,7 @@ start | reload)
     "$1"
     ;;
 retire) GRACE=${GRACE:-3600} MOST=${MOST:-8} retire ;;
+reopen) reopen ;;
 clear) clear ;;
-*) fail "do '${1:-}': start, reload, retire or clear" ;;
+*) fail "do '${1:-}': start, reload, retire, reopen or clear" ;;
 esac
