@@ -172,6 +172,7 @@ def _remove(system: System, step: Step, saved: Json) -> None:
     if system.files.stat(paths.identity(name)) is not None:
         left.append(paths.identity(name))
     owned.leave(system, left)
+    snapshot.put_away(system, paths.accepted(name), folder_of(saved))  # another one of that name begins anew
 
 
 def _discard(system: System, step: Step, saved: Json) -> None:
@@ -187,7 +188,7 @@ def _discard(system: System, step: Step, saved: Json) -> None:
 
 def _bring_back(system: System, step: Step, saved: Json, boot_: bool) -> None:
     name = name_of(step)
-    for path in reversed(_parts(name)):
+    for path in reversed((*_parts(name), paths.accepted(name))):
         if boot_ and path in boot.copies(name):
             continue
         snapshot.take_back(system, path, folder_of(saved))
