@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from eyas.model import Container, File, Probe, Site, System, Trust
 from eyas.model.values import duration, size
 from eyas.parts.common import LIB, dropin, script
-from eyas.parts.front_shared import PAGE, rotation, shared_confs, styled
+from eyas.parts.front_shared import PAGE, rotation, shared_confs, styled, told_of_visitors
 from eyas.parts.front_sites import Front, file_for, passwords, site_conf
 from eyas.parts.nginx import FILES, MAIN, SERVICE
 
@@ -53,7 +53,7 @@ def front(
     certs = f"{LIB}/front-certs {certificates} {NAMES}"
     patience = duration(linger)
     believed = trust if trust is None or isinstance(trust, Trust) else Trust(trust)
-    rules = Front(http3, believed)
+    rules = Front(http3, believed, told_of_visitors(sites))
     confs = shared_confs(sites, rules, certificates, int(str(size(upload))), ports, maintenance)
     confs |= {f"conf.d/{file_for(site)}": site_conf(site, rules) for site in sites}
     confs["nginx.conf"] = MAIN.replace("\nevents", f"worker_shutdown_timeout {patience}s;\n\nevents", 1)

@@ -19,7 +19,7 @@ from eyas.model.answers import (
     backends,
 )
 from eyas.model.nginx import literal, template, word
-from eyas.model.sites import Identity, Location, Site
+from eyas.model.sites import Identity, Location, Login, Site
 from eyas.parts.front_text import Lines, block, flag, joined, symbol, time
 
 PATIENCE = 60
@@ -65,6 +65,8 @@ class Shared:
 
     site: Site
     blocks: list[Lines] = field(default_factory=list)
+    cleared: tuple[str, ...] = CLEARED
+    """Headers that no visitor sends to a backend."""
 
     @property
     def symbol(self) -> str:
@@ -185,7 +187,7 @@ def listing(files: Static) -> Lines:
         "fancyindex on;",
         "fancyindex_exact_size off;",
         "fancyindex_name_length 255;",
-        "fancyindex_header /etc/nginx/eyas/listing-head.html local;",
+        # its own head: with one of ours, it leaves the list out (nginx-module-fancyindex 0.5.2)
         "fancyindex_footer /etc/nginx/eyas/listing-foot.html local;",
         *([f"fancyindex_ignore {word(f'^({hidden(files)})$')};"] if files.hidden else []),
     ]
@@ -216,7 +218,7 @@ def proxied(proxy: Proxy, place: Location, shared: Shared) -> Lines:
     if buffering is False:
         lines.append("proxy_buffering off;")
     lines += _tls(proxy)
-    lines += _told(proxy, place, site)
+    lines += _told(proxy, place, shared)
     return lines
 
 
@@ -257,9 +259,13 @@ def _tls(proxy: Proxy) -> Lines:
     return lines
 
 
-def _told(proxy: Proxy, place: Location, site: Site) -> Lines:
+def _told(proxy: Proxy, place: Location, shared: Shared) -> Lines:
     """The headers towards the backend, where they are not the usual ones: nginx takes all or none from above."""
+    site = shared.site
     own: dict[str, str] = {}
+    login = site.login if place.login is None else place.login
+    if isinstance(login, Login) and not proxy.credentials:
+        own["Authorization"] = ""  # the password is between the visitor and the front
     for one in identities(site):
         own |= {name: "" for name in (one.header, one.source) if name}
     if proxy.host is not None:
@@ -272,10 +278,10 @@ def _told(proxy: Proxy, place: Location, site: Site) -> Lines:
     if not own and not proxy.credentials:
         return []
     taken = {name.lower() for name in own}
-    usual = {name.lower(): name for name in (*SENT, *CLEARED)}
+    usual = {name.lower(): name for name in (*SENT, *shared.cleared)}
     if taken & usual.keys():
         lines = [f"proxy_set_header {name} {value};" for name, value in SENT.items() if name.lower() not in taken]
-        lines += [f'proxy_set_header {name} "";' for name in CLEARED if name.lower() not in taken]
+        lines += [f'proxy_set_header {name} "";' for name in shared.cleared if name.lower() not in taken]
     else:
         lines = ["include eyas/proxy-headers;"]
     lines += [f"proxy_set_header {name} {value or chr(34) * 2};" for name, value in own.items()]

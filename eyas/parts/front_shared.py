@@ -9,7 +9,7 @@ from importlib.resources import files
 from eyas.model.answers import Choose, Static
 from eyas.model.sites import Site
 from eyas.parts.common import HEADER, LIB
-from eyas.parts.front_answers import CLEARED, SENT
+from eyas.parts.front_answers import SENT, identities
 from eyas.parts.front_sites import Front, page_of, trusting
 from eyas.parts.front_text import file_of
 
@@ -63,7 +63,7 @@ def shared_confs(
     found = {"conf.d/00-front.conf": common_conf(front, certificates, upload, more)}
     found |= {f"listen/{name}": text for name, text in listens(ports, more, front.http3).items()}
     found["eyas/proxy-headers"] = HEADER + "".join(f"proxy_set_header {n} {v};\n" for n, v in SENT.items())
-    found["eyas/proxy-headers"] += "".join(f'proxy_set_header {name} "";\n' for name in CLEARED)
+    found["eyas/proxy-headers"] += "".join(f'proxy_set_header {name} "";\n' for name in front.cleared)
     found["eyas/http"] = f"{HEADER}# What is answered over HTTP for any name, beside the way to HTTPS.\n"
     found |= {"eyas/unavailable": UNAVAILABLE, "eyas/unavailable-page": page_conf("default")}
     found |= {"eyas/pages/default.html": page, "eyas/pages/plain.txt": "503 This service is away for a moment.\n"}
@@ -72,8 +72,14 @@ def shared_confs(
             found[page_of(site)] = page_conf(file_of(site.name))
             found[f"eyas/pages/{file_of(site.name)}.html"] = site.maintenance
     if styled(sites):
-        found |= {f"eyas/listing-{end}.html": own(f"listing-{end}.html") for end in ("head", "foot")}
+        found["eyas/listing-foot.html"] = own("listing-foot.html")
     return found
+
+
+def told_of_visitors(sites: Iterable[Site]) -> tuple[str, ...]:
+    """The headers in which any site's backend is told who the visitor is."""
+    headers = {name: None for site in sites for who in identities(site) for name in (who.header, who.source) if name}
+    return tuple(sorted(headers, key=str.lower))
 
 
 def own(name: str) -> str:

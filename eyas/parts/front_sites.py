@@ -15,7 +15,7 @@ from eyas.model.nginx import literal, word
 from eyas.model.site_values import words_of
 from eyas.model.sites import Location, Login, Settings, Site, Trust
 from eyas.parts.common import HEADER
-from eyas.parts.front_answers import Shared, answered, flags, identities, identity_variable
+from eyas.parts.front_answers import CLEARED, Shared, answered, flags, identities, identity_variable
 from eyas.parts.front_text import Lines, apart, block, file_of, header, joined, networks, raw, said, space, symbol, time
 
 LOGS = "/var/log/nginx"
@@ -29,11 +29,18 @@ class Front:
 
     http3: bool = True
     trust: Trust | None = None
+    identities: tuple[str, ...] = ()
+    """Headers in which a site tells its backend who the visitor is: no visitor says that himself, to any site."""
+
+    @property
+    def cleared(self) -> tuple[str, ...]:
+        """Headers that no visitor sends to a backend."""
+        return (*CLEARED, *self.identities)
 
 
 def site_conf(site: Site, front: Front) -> str:
     """The file of a site."""
-    shared = Shared(site)
+    shared = Shared(site, cleared=front.cleared)
     server = _server(site, front, shared)
     name = said(site, f"Site({literal(site.name) if '*' in site.name else chr(34) + site.name + chr(34)})")
     blocks: list[Sequence[str]] = [[HEADER.rstrip("\n"), name], *_visitors(site, front), *shared.blocks]
@@ -208,6 +215,7 @@ def _headers(site: Site, place: Location | None, front: Front) -> Lines:
         wanted[name.lower()] = (name, text)
     lines = [header(name, text) for name, text in wanted.values() if text]
     own = {name.lower() for one in (site, place) if one for name in one.headers}
+    own |= {"strict-transport-security"} if site.hsts else set()
     if any(isinstance(_last(p), Proxy) for p in ([place] if place else site.places)):
         lines += [f"proxy_hide_header {name};" for key, (name, _) in wanted.items() if key in own]
     return lines

@@ -8,9 +8,10 @@
 # and nothing else says so. Connection tracking leaves the others where they were. Killed at any moment, a reload leaves
 # one generation too many at most, which retire ends.
 #
-# usage: nginx-generation start|reload|retire|reopen|clear
+# usage: nginx-generation start|reload|try|retire|reopen|clear
 #   start    the first generation, for a unit with Type=forking and PIDFile=/run/nginx.pid (ExecStart=)
 #   reload   another one beside it; when that fails, everything is as it was (ExecReload=)
+#   try      look at the files that the next reload is to use, below /var/lib/eyas-try/nginx.service
 #   retire   as long as there are old ones: end those that nobody uses, and those whose answers are no longer right.
 #            GRACE: seconds that one may go on, and once more when it was told to end. MOST: how many, the oldest is cut
 #   reopen   all generations open their logs anew (logrotate)
@@ -19,6 +20,7 @@ set -eu
 run=/run/nginx
 four=169.254.80
 six=fd65:7961:7300:
+candidates=/var/lib/eyas-try/nginx.service
 settle=2 # seconds for a handshake that began before the switch
 
 fail() {
@@ -70,9 +72,16 @@ ports() {
         sort -nu | paste -s -d ,
 }
 
+# TCP ports that listen/* opens on the loopback only, with commas between.
+inner_ports() {
+    sed -En 's/^ *listen 127\.0\.0\.1:([0-9]+)[ ;].*/\1/p' /etc/nginx/listen/* | sort -nu | paste -s -d ,
+}
+
 # The table that leads new connections to generation $1, in one transaction.
 rules() {
-    local proto list
+    local proto list inner
+    inner=$(inner_ports)
+    [ -z "$inner" ] || inner="oif lo ip daddr 127.0.0.1 tcp dport { $inner } dnat ip to $four.$1;"
     echo "table inet nginx
 delete table inet nginx
 table inet nginx {
@@ -87,7 +96,7 @@ table inet nginx {
     done
     echo "    }
     chain prerouting { type nat hook prerouting priority dstnat; iif != lo jump current; }
-    chain output { type nat hook output priority -100; oif lo jump current; }
+    chain output { type nat hook output priority -100; $inner oif lo jump current; }
     chain guard {
         type filter hook prerouting priority mangle
         iif != lo ip daddr $four.0/24 drop
@@ -121,6 +130,9 @@ start() {
     # nginx ends an HTTP/3 connection that rests for keepalive_timeout (75 s): its flow has to be known for longer.
     # A packet that comes late or twice must not miss its connection.
     echo 120 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout
+    # Each request is a connection to a backend, whose port would rest for 60 s: that is enough for 470 a second only,
+    # and the search for a free one takes most of the time then. With timestamps (RFC 6191) 1 s of rest is safe.
+    echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse
     echo 1 >/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal
     if ! begin 1; then
         clear
@@ -210,6 +222,49 @@ retire() {
     done
 }
 
+# A copy of /etc/nginx in $1, with the files that are to come and without those that go (list). What else is to come,
+# and is named in it, is read where it stands now.
+candidate() {
+    local etc=$1 what path
+    mkdir -p "$etc" && cp -a /etc/nginx/. "$etc"
+    while read -r what path; do
+        case $what$path in
+        put/etc/nginx/*)
+            mkdir -p "$(dirname "$etc/${path#/etc/nginx/}")"
+            cp "$candidates/root$path" "$etc/${path#/etc/nginx/}"
+            ;;
+        drop/etc/nginx/*) rm -f "$etc/${path#/etc/nginx/}" ;;
+        put*) [ "${path//[|&\\]/}" != "$path" ] || sed -i "s|${path//./\\.}|$candidates/root$path|g" "$etc"/conf.d/* ;;
+        esac
+    done <"$candidates/list"
+}
+
+# Certificates that are not there yet are issued before the reload: another one stands in for them.
+stand_in() {
+    local etc=$1 path made=$run/try/stand-in.pem
+    sed -En 's/^ *ssl_certificate(_key)? +"?([^";]+)"?;.*/\2/p' "$etc"/conf.d/* | sort -u | while read -r path; do
+        [ ! -e "$path" ] || continue
+        [ -e "$made" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 \
+            -subj /CN=localhost -keyout "$made" 2>/dev/null >"$made.crt"
+        [ ! -e "$made.crt" ] || { cat "$made.crt" >>"$made" && rm "$made.crt"; }
+        sed -i "s|${path//./\\.}|$made|g" "$etc"/conf.d/*
+    done
+}
+
+try() {
+    local etc=$run/try/etc said='' wrong=0
+    rm -rf "$run/try" "$candidates.said"
+    candidate "$etc" && stand_in "$etc"
+    said=$(/usr/sbin/nginx -t -q -c "$etc/nginx.conf" -g "pid $run/try/pid;" 2>&1) || wrong=1
+    rm -rf "$run/try" "$candidates"
+    # What is not there now may come with the rest of what changes: the reload looks again.
+    if [ "$wrong" = 1 ] && [ "${said/(2: No such file/}" = "$said" ]; then
+        said=$(sed -n 's/^nginx: \[emerg\] //p' <<<"$said" | head -n 1)
+        echo "${said//"$etc"//etc/nginx}" >"$candidates.said"
+        fail "use these files: ${said//"$etc"//etc/nginx}"
+    fi
+}
+
 reopen() {
     local number pid
     for number in $(generations); do
@@ -227,7 +282,7 @@ start | reload)
     "$1"
     ;;
 retire) GRACE=${GRACE:-3600} MOST=${MOST:-8} retire ;;
-reopen) reopen ;;
+try | reopen) "$1" ;;
 clear) clear ;;
-*) fail "do '${1:-}': start, reload, retire, reopen or clear" ;;
+*) fail "do '${1:-}': start, reload, try, retire, reopen or clear" ;;
 esac
