@@ -22,13 +22,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from eyas.apply.fault import Fault
-from eyas.apply.journal import Journal, explained, sync_folder
+from eyas.apply.journal import Journal
 from eyas.apply.risk import risks, risky_steps
 from eyas.core import paths
 from eyas.core.errors import EyasError, Failed
 from eyas.core.events import Event, Listener
 from eyas.core.system import System
 from eyas.core.words import Plan, Step
+from eyas.host.disk import explained, sync_folder, write_whole
 from eyas.kind.unit import install_links, path_of
 
 FOLDER = "guard"
@@ -272,11 +273,5 @@ def _unique(items: Iterator[str]) -> list[str]:
 
 def _write(path: Path, data: str | bytes) -> None:
     """Whole or not at all, and on the disk: it may be read after anything."""
-    new = path.with_name(f".{path.name}.new")
     with explained("write", str(path)):
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
+        write_whole(path, data, 0o600)

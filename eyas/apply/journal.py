@@ -40,13 +40,13 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from eyas.core import paths
 from eyas.core.errors import Failed, Stuck
 from eyas.core.words import Json, Plan, Resource, Resources
+from eyas.host.disk import explained, sync_folder, write_whole
 
 VERSION = 1
 CURRENT = "current"
@@ -267,15 +267,6 @@ def boot_id() -> str:
         return ""
 
 
-def sync_folder(folder: Path) -> None:
-    """Names in a directory reach the disk (fsync(2): syncing a file does not sync its name)."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _keep_room(path: Path) -> None:
     """A file that takes room from the disk and holds nothing."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -283,16 +274,6 @@ def _keep_room(path: Path) -> None:
         os.posix_fallocate(handle, 0, ROOM)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def explained(verb: str, what: str) -> Iterator[None]:
-    """What the disk refuses as an error that says so."""
-    try:
-        yield
-    except OSError as error:
-        hint = "make room on the disk and try again" if error.errno == errno.ENOSPC else "dmesg may say why"
-        raise Failed(f"cannot {verb} {what}: {error.strerror or error}", hint) from None
 
 
 def _lean(desired: Resources) -> dict[str, Json]:
@@ -309,13 +290,7 @@ def _lean(desired: Resources) -> dict[str, Json]:
 
 
 def _write_json(path: Path, value: Mapping[str, Json]) -> None:
-    new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(json.dumps(value, separators=(",", ":")).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
+    write_whole(path, json.dumps(value, separators=(",", ":")), 0o600)
 
 
 def _read_json(path: Path) -> dict[str, Json]:

@@ -132,13 +132,11 @@ def _layers(fleet: str, host: str) -> str:
 
 def _write(path: str, text: str) -> bool:
     """Write a file for its owner alone, whole or not at all: definitions can hold secrets."""
-    temporary = f"{path}.{os.getpid()}"
+    from eyas.host.disk import write_whole
+
     try:
         make_folder(os.path.dirname(path))
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
+        write_whole(path, text, 0o600, sync=False, shared=True)
     except OSError:
         return False
     return True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from eyas import image
 from eyas.cli.place import DEFINITIONS
-from eyas.image.disk import write_whole
+from eyas.host.disk import write_whole
 from eyas.image.stages import stages
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def note(fleet: Path, recipes: Iterable[image.Recipe], lock: image.Lock) -> None
     text = json.dumps(value, indent=1)
     path = folder / f"{sha256(str(fleet).encode()).hexdigest()[:16]}.json"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        write_whole(path, text)
+        write_whole(path, text, shared=True)
 
 
 def by_others() -> set[str]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from eyas.core.errors import Failed
 from eyas.core.system import Entry, FileStat
-
-NEW = ".eyas-new"  # the end of a name that is not finished yet; a leftover of a crash is overwritten by the next try
+from eyas.host.disk import NEW, drop, explained, remove_tree, sync_folder, sync_tree, write_whole
 
 
 class RealFiles:
@@ -29,7 +27,8 @@ class RealFiles:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _cannot("read", path, error) from None
+            with explained("read", path):
+                raise error
         with os.fdopen(fd, "rb") as file:
             try:
                 return file.read()
@@ -50,7 +49,7 @@ class RealFiles:
             return None
 
     def free(self, path: str) -> int:
-        with _explained("measure", path):
+        with explained("measure", path):
             room = os.statvfs(self._at(path))
         return room.f_bavail * room.f_frsize
 
@@ -62,33 +61,24 @@ class RealFiles:
 
     def write(self, path: str, data: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
         where = self._at(path)
-        with _explained("write", path):
+        with explained("write", path):
             self._parents(where)
-            new = where + NEW
-            _drop(new)
-            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchown(fd, uid, gid)
-                os.fchmod(fd, mode)
-                os.fsync(fd)
-            os.rename(new, where)
+            write_whole(where, data, mode, owner=(uid, gid))
             sync_folder(os.path.dirname(where))
 
     def symlink(self, target: str, path: str) -> None:
         where = self._at(path)
-        with _explained("link", path):
+        with explained("link", path):
             self._parents(where)
             new = where + NEW
-            _drop(new)
+            drop(new)
             os.symlink(target, new)
             os.rename(new, where)
             sync_folder(os.path.dirname(where))
 
     def mkdir(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
         where = self._at(path)
-        with _explained("make directory", path):
+        with explained("make directory", path):
             self._parents(where)
             made = not os.path.isdir(where)
             if made:
@@ -103,7 +93,7 @@ class RealFiles:
 
     def rename(self, old: str, new: str) -> None:
         source, target = self._at(old), self._at(new)
-        with _explained(f"move {old} to", new):
+        with explained(f"move {old} to", new):
             self._parents(target)
             try:
                 os.rename(source, target)
@@ -116,7 +106,7 @@ class RealFiles:
 
     def remove(self, path: str) -> None:
         where = self._at(path)
-        with _explained("remove", path):
+        with explained("remove", path):
             try:
                 if stat.S_ISDIR(os.lstat(where).st_mode):
                     os.rmdir(where)
@@ -128,21 +118,21 @@ class RealFiles:
 
     def remove_tree(self, path: str) -> None:
         where = self._at(path)
-        with _explained("remove", path):
+        with explained("remove", path):
             if not os.path.lexists(where):
                 return
             device = os.lstat(where).st_dev
             if any(os.lstat(folder).st_dev != device for folder, _, _ in os.walk(where)):
                 raise Failed(f"cannot remove {path}: something is mounted below it", f"look at: findmnt -R {path}")
-            _remove_tree(where)
+            remove_tree(where)
             sync_folder(os.path.dirname(where))
 
     def make_tree(self, path: str, entries: Sequence[Entry]) -> None:
         where = self._at(path)
-        with _explained("make", path):
+        with explained("make", path):
             new = where + NEW
             if os.path.lexists(new):
-                _remove_tree(new)
+                remove_tree(new)
             self._parents(where)
             os.mkdir(new, 0o755)
             # Links last, and each folder before what is in it: an entry is never written through a link.
@@ -150,7 +140,7 @@ class RealFiles:
                 _make(new, entry)
             sync_tree(new)
             if os.path.lexists(where):
-                _remove_tree(where)
+                remove_tree(where)
             os.rename(new, where)
             sync_folder(os.path.dirname(where))
 
@@ -183,37 +173,12 @@ def _make(root: str, entry: Entry) -> None:
     os.chmod(where, entry.mode)
 
 
-def sync_folder(folder: str) -> None:
-    """Make names in a folder last (rename and unlink are of the folder, not of the file)."""
-    fd = os.open(folder or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_tree(root: str) -> None:
-    """Sync all files and folders of a tree. After the first one the journal of the file system has the names of all,
-    so this costs little more than the data."""
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = os.path.join(folder, name)
-            if os.path.islink(path):
-                continue
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        sync_folder(folder)
-
-
 def _move_across(source: str, target: str) -> None:
     """Move between file systems: a full copy first, then the old one goes."""
     import shutil
 
     new = target + NEW
-    _drop(new)
+    drop(new)
     if os.path.isdir(source) and not os.path.islink(source):
         shutil.copytree(source, new, symlinks=True)
         for folder, folders, names in os.walk(source):
@@ -235,24 +200,9 @@ def _move_across(source: str, target: str) -> None:
     os.rename(new, target)
     sync_folder(os.path.dirname(target))
     if os.path.isdir(source) and not os.path.islink(source):
-        _remove_tree(source)
+        remove_tree(source)
     else:
         os.unlink(source)
-
-
-def _remove_tree(path: str) -> None:
-    import shutil  # with all its archive formats: an observation does without
-
-    shutil.rmtree(path)
-
-
-def _drop(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except (IsADirectoryError, PermissionError):
-        _remove_tree(path)
 
 
 def _type(mode: int) -> str:
@@ -261,21 +211,3 @@ def _type(mode: int) -> str:
     if stat.S_ISDIR(mode):
         return "dir"
     return "link" if stat.S_ISLNK(mode) else "other"
-
-
-@contextmanager
-def _explained(verb: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _cannot(verb, path, error) from None
-
-
-def _cannot(verb: str, path: str, error: OSError) -> Failed:
-    hints = {
-        errno.ENOSPC: "make room on the disk and try again",
-        errno.EROFS: "the file system is mounted read-only: dmesg may say why",
-        errno.EACCES: "run it as root",
-        errno.EPERM: "run it as root",
-    }
-    return Failed(f"cannot {verb} {path}: {error.strerror or error}", hints.get(error.errno or 0, ""))

@@ -8,7 +8,7 @@ import time
 from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.host.command import run
-from eyas.host.files import NEW, sync_folder
+from eyas.host.disk import NEW, sync_folder
 
 
 class RealStore:

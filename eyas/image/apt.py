@@ -16,7 +16,7 @@ from pathlib import Path
 
 from eyas.core.errors import Failed
 from eyas.host.command import CommandFailed, Result, run
-from eyas.image.disk import write_whole
+from eyas.host.disk import write_whole
 from eyas.image.lock import Deb
 from eyas.image.sources import Archive, machine_archive
 
@@ -92,10 +92,10 @@ class AptRoot:
             text = SETTINGS.format(
                 root=self.path, arch=self.arch, acquire=acquire, lists=lists, sources=f"{lists}.list"
             )
-            write_whole(self.path / conf, text)
-        write_whole(self.path / "etc/lists.list", "\n".join(self.archive.lines(self.suite)) + "\n")
-        write_whole(self.path / "etc/small-lists.list", f"deb [trusted=yes] file:{self.path}/small ./\n")
-        write_whole(self.path / "status", "")
+            write_whole(self.path / conf, text, shared=True)
+        write_whole(self.path / "etc/lists.list", "\n".join(self.archive.lines(self.suite)) + "\n", shared=True)
+        write_whole(self.path / "etc/small-lists.list", f"deb [trusted=yes] file:{self.path}/small ./\n", shared=True)
+        write_whole(self.path / "status", "", shared=True)
 
     def refresh(self) -> None:
         """Fetches the lists anew; raises Failed when the archive cannot be reached."""
@@ -122,7 +122,7 @@ class AptRoot:
                 waiting += provided.get(name, ())
                 waiting += (other for block in index.get(name, ()) for other in needed(block))
         text = "\n\n".join(block for name in sorted(seen) for block in index.get(name, ()))
-        write_whole(self.path / "small/Packages", text + "\n")
+        write_whole(self.path / "small/Packages", text + "\n", shared=True)
         self._apt(["apt-get", "update", "-q"], timeout=120)
 
     def _provided(self) -> Mapping[str, list[str]]:

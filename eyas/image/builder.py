@@ -21,9 +21,10 @@ from typing import Any
 from eyas.core.errors import EyasError, Failed
 from eyas.core.events import Event, Listener
 from eyas.host.command import CommandFailed
+from eyas.host.disk import write_whole
 from eyas.image import store
 from eyas.image.chroot import Work
-from eyas.image.disk import remove_tree, write_whole
+from eyas.image.disk import remove_tree
 from eyas.image.fetch import Debs, FetchFailed
 from eyas.image.known import View, gather, installed
 from eyas.image.recipe import Recipe
@@ -216,10 +217,13 @@ class _Builder:
     def _record(self, stage: Stage, known: dict[str, Any], versions: dict[str, str], *parts: str) -> None:
         """The commit, the facts, then the record that refers to both: a record means that all is there."""
         commit = store.commit(self.store, PREFIX + stage.key, *parts)
-        folder = self.state / "builds"
-        write_whole(folder / f"{stage.key}.facts.json", json.dumps(known, sort_keys=True, separators=(",", ":")))
+        self._keep(f"{stage.key}.facts.json", known)
         record = {"key": stage.key, "commit": commit, "packages": versions, "os": known["os"]}
-        write_whole(folder / f"{stage.key}.json", json.dumps(record, sort_keys=True, separators=(",", ":")))
+        self._keep(f"{stage.key}.json", record)
+
+    def _keep(self, name: str, value: Mapping[str, object]) -> None:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        write_whole(self.state / "builds" / name, text, shared=True)
 
     def _blame(self, stage: Stage, error: EyasError, package: str = "") -> Failed:
         """Says for whom a stage was built, which package it was about, and which line asked for it."""

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from eyas.host.command import run, stream
+from eyas.host.disk import write_whole
 from eyas.image.chroot import ENVIRONMENT, ISOLATED, Work
-from eyas.image.disk import write_whole
 from eyas.image.fetch import Debs
 from eyas.image.lock import Deb
 from eyas.image.stages import Stage
@@ -64,7 +64,7 @@ def write_repository(folder: Path, packages: Iterable[Deb], debs: Debs) -> None:
     for deb, control in zip(listed, controls, strict=True):
         place_file(debs.path(deb), folder / f"{deb.sha256}.deb")
         text.append(f"{control.rstrip()}\nFilename: ./{deb.sha256}.deb\nSize: {deb.size}\nSHA256: {deb.sha256}\n")
-    write_whole(folder / "Packages", "\n".join(text))
+    write_whole(folder / "Packages", "\n".join(text), shared=True)
 
 
 def place_file(source: Path, target: Path) -> None:

@@ -1,10 +1,9 @@
-"""Files and folders: written whole, removed for good, and where the operator keeps things."""
+"""Folders: removed for good, and where the operator keeps things."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 
@@ -16,23 +15,6 @@ def state_dir() -> Path:
 def cache_dir() -> Path:
     """What can be fetched again: downloads by digest, package lists (EYAS_CACHE, /var/cache/eyas)."""
     return Path(os.environ.get("EYAS_CACHE") or "/var/cache/eyas")
-
-
-def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
-    """Writes beside, syncs, renames: after a crash there is the old file or the new one, never half of one."""
-    raw = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def remove_tree(path: Path) -> None:

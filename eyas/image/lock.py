@@ -148,9 +148,10 @@ def read(path: Path) -> Lock:
 
 def write(path: Path, lock: Lock) -> None:
     """Writes the lock as a whole or not at all."""
-    from eyas.image.disk import write_whole
+    from eyas.host.disk import write_whole
 
-    write_whole(path, json.dumps(to_json(lock), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    text = json.dumps(to_json(lock), indent=1, sort_keys=True, ensure_ascii=False)
+    write_whole(path, text + "\n", shared=True)
 
 
 def to_json(lock: Lock) -> dict[str, Any]:

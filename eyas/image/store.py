@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eyas.core.errors import Failed
 from eyas.host.command import CommandFailed, run
-from eyas.image.disk import write_whole
+from eyas.host.disk import write_whole
 from eyas.image.records import PREFIX, rev, store_path
 
 EPOCH = "@1"  # commits carry no real time, so that equal content is an equal commit
@@ -54,7 +54,7 @@ def commit(store: Path, ref: str, *parts: str) -> str:
 
 def unsettled(state: Path) -> None:
     """Notes, before a build, that the store has content which a power cut could lose (see `settle`)."""
-    write_whole(state / "unsettled", _boot())
+    write_whole(state / "unsettled", _boot(), shared=True)
 
 
 def settle(state: Path) -> None:

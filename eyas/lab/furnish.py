@@ -10,6 +10,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from eyas.host.disk import write_whole
 from eyas.lab.spec import LabHost
 from eyas.lab.tree import SUITE
 from eyas.lab.wire import ARCHIVE
@@ -102,11 +103,7 @@ def uplink(root: Path, host: LabHost) -> bool:
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text)
-    temporary.chmod(mode)
-    temporary.replace(path)
+    write_whole(path, text, mode, sync=False)
 
 
 def _link(path: Path, target: str) -> None:

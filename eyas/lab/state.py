@@ -11,20 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from eyas.core.errors import Failed
+from eyas.host.disk import write_whole
 from eyas.lab.place import Place
 
 
 def write_json(path: Path, value: object, *, sync: bool = True) -> None:
-    """Write a file whole or not at all: temporary name, sync, rename. Without ``sync`` it is for this boot only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with temporary.open("w") as file:
-        json.dump(value, file, indent=1, sort_keys=True)
-        file.write("\n")
-        file.flush()
-        if sync:
-            os.fsync(file.fileno())
-    temporary.replace(path)
+    """Write a file whole or not at all. Without ``sync`` it is for this boot only."""
+    write_whole(path, json.dumps(value, indent=1, sort_keys=True) + "\n", sync=sync, shared=True)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

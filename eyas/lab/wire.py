@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from eyas.host.command import run
+from eyas.host.disk import write_whole
 from eyas.lab.place import HostPlace, Place
 from eyas.lab.spec import LabHost
 
@@ -108,9 +109,7 @@ def set_names(place: Place, names: Mapping[str, Sequence[str]]) -> None:
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
     }
     for name, text in contents.items():
-        temporary = place.etc / f".{name}.new"
-        temporary.write_text(text)
-        temporary.replace(place.etc / name)
+        write_whole(place.etc / name, text, sync=False, shared=True)
 
 
 # ---------------------------------------------------------------- wires

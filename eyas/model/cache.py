@@ -227,11 +227,10 @@ def store(path: str | os.PathLike[str], key: str, dependencies: list[Dependency]
     """
     name = os.fspath(path)
     head = json.dumps({"key": key, "dependencies": dependencies, "crc": zlib.crc32(kept)}).encode()
-    temporary = f"{name}.{os.getpid()}"
+    from eyas.host.disk import write_whole
+
     try:
         os.makedirs(os.path.dirname(name), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
-            file.write(head + b"\n" + kept)
-        os.replace(temporary, name)  # noqa: PTH105
+        write_whole(name, head + b"\n" + kept, 0o600, sync=False, shared=True)
     except OSError:
         return

@@ -21,6 +21,7 @@ from pathlib import Path
 import eyas
 from eyas.core import paths
 from eyas.core.errors import Failed
+from eyas.host.disk import sync_folder, sync_tree
 
 FOLDER = f"{paths.PROGRAMS}/agent"
 PARTS = ("core", "kind", "apply", "host", "remote/agent")
@@ -148,16 +149,14 @@ def _write(folder: Path, target: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
         place.chmod(0o644)
-    for base, _folders, names in os.walk(new):
-        for name in (".", *names):
-            _sync(Path(base, name))
+    sync_tree(new)
     try:
         new.rename(target)
     except OSError:
         if not target.is_dir():  # not somebody else who was faster
             raise
         shutil.rmtree(new, ignore_errors=True)
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _point(folder: Path, name: str) -> None:
@@ -168,7 +167,7 @@ def _point(folder: Path, name: str) -> None:
     new.unlink(missing_ok=True)
     new.symlink_to(name)
     new.rename(link)
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _prune(folder: Path) -> None:
@@ -178,11 +177,3 @@ def _prune(folder: Path) -> None:
     for path in agents[KEEP:]:
         if path.name != digest():
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -169,11 +169,10 @@ def note(
         *(f"argv {word}" for word in argv),
         f"request {request.hex()}",
     ]
-    temporary = f"{path}.{os.getpid()}"
+    from eyas.host.disk import write_whole
+
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-        os.replace(temporary, path)
+        write_whole(path, "\n".join(lines) + "\n", 0o600, sync=False, shared=True)
     except OSError:
         return
