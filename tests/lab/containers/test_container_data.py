@@ -50,7 +50,7 @@ def test_a_restart_brings_a_fresh_root_and_the_same_identity(cells: Cells, name:
     assert "a restart of" in cells.eyas("writes", name)
 
     boot = cells.succeed(name, "cat", "/proc/sys/kernel/random/boot_id")
-    cells.systemctl("restart", name)
+    cells.switch("restart", name)
     assert cells.succeed(name, "cat", "/proc/sys/kernel/random/boot_id") != boot
     there = 'for path in $0 "$@"; do test -e $path && echo $path; done; true'
     assert cells.succeed(name, "sh", "-c", there, *lost, *kept).split() == kept

@@ -84,7 +84,7 @@ def test_docker_builds_runs_publishes_and_comes_back(cells: Cells) -> None:
             "dock", "docker", "run", "--rm", "--memory=64m", "made", "/bin/busybox", "id", timeout=90
         )
         assert "uid=0" in limits
-        cells.systemctl("restart", "dock")
+        cells.switch("restart", "dock")
         page = ("curl", "-sS", "--fail", "--max-time", "5", "http://dock:8080/")
         cells.host.wait_until(lambda: cells.execute("alpha", *page).text == "a page", "the page is back", 60)
         assert cells.get("alpha", "http://dock:8088/") == "from docker"
@@ -96,7 +96,7 @@ def test_docker_builds_runs_publishes_and_comes_back(cells: Cells) -> None:
 def test_a_nested_container_boots_in_each_of_twenty_restarts(cells: Cells) -> None:
     taken = []
     for round in range(20):
-        taken.append(cells.systemctl("restart", "nest"))
+        taken.append(cells.switch("restart", "nest"))
         seen = cells.succeed("nest", "systemctl", "--machine=inner", "is-active", "multi-user.target")
         assert seen == "active", f"round {round}"
     assert cells.succeed("nest", "systemd-run", "--machine=inner", "-q", "--pipe", "--wait", "hostname") == "inner"

@@ -32,13 +32,13 @@ def test_machinectl_does_what_administrators_expect(cells: Cells) -> None:
 
     host.succeed("machinectl", "terminate", "alpha")
     host.wait_until(lambda: cells.state("alpha") in ("failed", "inactive", "active"), "alpha settled", 60)
-    cells.systemctl("start", "alpha")
+    cells.switch("start", "alpha")
     host.succeed("machinectl", "disable", "alpha")
     assert host.execute("systemctl", "is-enabled", "systemd-nspawn@alpha").text == "disabled"
     host.succeed("machinectl", "enable", "alpha")
     assert host.succeed("machinectl", "shell", "-q", "alpha", "/usr/bin/hostname").strip() == "alpha"
     assert host.succeed("machinectl", "shell", "-q", "kim@alpha", "/usr/bin/id", "-un").strip() == "kim"
-    assert not [change for change in cells.plan() if change["owner"] == "alpha"]
+    assert not [change for change in cells.plan()["changes"] if change["owner"] == "alpha"]
 
 
 def test_one_that_powers_itself_off_stays_off_and_leaves_nothing(cells: Cells) -> None:
@@ -56,20 +56,20 @@ def test_one_that_powers_itself_off_stays_off_and_leaves_nothing(cells: Cells) -
 
 def test_the_journal_of_a_stopped_container_is_there(cells: Cells) -> None:
     cells.succeed("beta", "logger", "-t", "tale", "the end of it")
-    cells.systemctl("stop", "beta")
+    cells.switch("stop", "beta")
     assert "the end of it" in cells.eyas("logs", "beta", "-n", "400")
-    cells.systemctl("start", "beta")
+    cells.switch("start", "beta")
 
 
 def test_a_unit_that_ignores_the_end_holds_a_stop_up_for_its_time_only(cells: Cells) -> None:
     """beta has such a unit and three seconds; alpha has none and is gone at once."""
-    taken = cells.systemctl("stop", "beta")
+    taken = cells.switch("stop", "beta")
     assert 2.5 < taken < 3 + SLACK
     assert cells.traces("beta") == []
     assert cells.unit("beta", "Result")["Result"] == "success"
-    assert cells.systemctl("start", "beta") < 60
-    assert cells.systemctl("stop", "alpha") < SLACK
-    assert cells.systemctl("start", "alpha") < 60
+    assert cells.switch("start", "beta") < 60
+    assert cells.switch("stop", "alpha") < SLACK
+    assert cells.switch("start", "alpha") < 60
 
 
 @pytest.mark.parametrize("name", ["alpha", "beta"])
@@ -100,7 +100,7 @@ def test_limits_are_in_effect_and_change_without_a_restart(cells: Cells) -> None
     cells.edit("cpus=0.5, ", "")
     cells.apply()
     assert cells.unit("alpha", "CPUQuotaPerSecUSec")["CPUQuotaPerSecUSec"] == "infinity"
-    cells.restore()
+    cells.undo_edits()
     assert cells.unit("alpha", *asked) == dict(zip(asked, wanted, strict=True))
     assert cells.invocation("alpha") == before
 
@@ -159,7 +159,7 @@ def test_a_service_that_stopped_answering_is_unhealthy(cells: Cells) -> None:
 
 def test_what_was_done_by_hand_is_seen_and_mended(cells: Cells) -> None:
     """A stopped container and a container that was switched off at boot; status tells, apply mends."""
-    cells.systemctl("stop", "beta")
+    cells.switch("stop", "beta")
     cells.host.succeed("systemctl", "disable", "systemd-nspawn@alpha")
     drift = json.dumps(json.loads(cells.eyas("status", "--json")))
     assert "switched off by hand" in drift

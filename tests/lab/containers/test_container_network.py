@@ -66,7 +66,7 @@ server.serve_forever()
 
 
 def test_containers_reach_the_world_by_the_hosts_address(cells: Cells) -> None:
-    with cells.serving(["python3", "-c", SERVER]) as server:
+    with cells.background("internet", "python3", "-c", SERVER) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
         for name in ("alpha", "dock"):
@@ -81,8 +81,8 @@ def test_a_changed_forward_leaves_connections_and_foreign_tables_alone(cells: Ce
     containers = {name: cells.invocation(name) for name in ("alpha", "beta")}
     talk = "exec 3<>/dev/tcp/$0/8081; while read -r line; do echo $line >&3; read -r answer <&3; echo $answer; done"
     with (
-        cells.serving(["bash", "-c", talk, PUBLIC[4]]) as four,
-        cells.serving(["bash", "-c", talk, PUBLIC[6]]) as six,
+        cells.background("internet", "bash", "-c", talk, PUBLIC[4]) as four,
+        cells.background("internet", "bash", "-c", talk, PUBLIC[6]) as six,
     ):
 
         def say(word: str) -> None:
@@ -98,7 +98,7 @@ def test_a_changed_forward_leaves_connections_and_foreign_tables_alone(cells: Ce
         assert "untouched" in cells.apply()
         say("between")
         assert cells.internet.get(f"http://{PUBLIC[4]}:8085/") == f"alpha sees {CLIENT[4]}"
-        cells.restore()
+        cells.undo_edits()
         say("after")
     cells.refused("internet", f"http://{PUBLIC[4]}:8085/")
     assert "192.0.2.7" in host.succeed("nft", "list", "table", "inet", "admin")
@@ -149,6 +149,6 @@ def test_people_log_in_through_a_forward_and_know_the_host_key_again(cells: Cell
     assert log_in(4, "accept-new", "hostname; id -u; echo $SSH_CLIENT").splitlines()[:2] == ["alpha", "1001"]
     assert log_in(6, "accept-new", "echo $SSH_CLIENT").split()[0] == CLIENT[6]
     assert log_in(4, "yes", "sudo id -u") == "0"
-    cells.systemctl("restart", "alpha")
+    cells.switch("restart", "alpha")
     assert log_in(4, "yes", "hostname") == "alpha"
     assert log_in(6, "yes", "hostname") == "alpha"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.lab.containers.cells import FLEET, Cells
+from tests.lab.containers.cells import Cells
 
 
 def test_exec_passes_streams_and_exit_codes(cells: Cells) -> None:
@@ -71,7 +71,7 @@ def test_a_wrong_name_is_one_line_with_the_right_one(cells: Cells, verb: tuple[s
 
 
 def test_verbs_say_when_a_container_does_not_run(cells: Cells) -> None:
-    cells.systemctl("stop", "beta")
+    cells.switch("stop", "beta")
     try:
         for verb in (("exec", "beta", "--", "true"), ("shell", "beta"), ("writes", "beta")):
             said = cells.run(*verb)
@@ -80,13 +80,13 @@ def test_verbs_say_when_a_container_does_not_run(cells: Cells) -> None:
             assert "does not run" in said.err, said.err
             assert "Traceback" not in said.err
     finally:
-        cells.systemctl("start", "beta")
+        cells.switch("start", "beta")
 
 
 def test_docker_without_its_grant_is_told_before_anything_happens(cells: Cells) -> None:
     cells.edit('docker("/srv/dock")', 'docker("/srv/dock").with_(grants=())')
     said = cells.run("check")
-    (cells.directory / "fleet.py").write_text((FLEET / "fleet.py").read_text())
+    cells.put_back()
     assert "container dock has docker.io and not the grant docker" in said.out + said.err
     assert 'grants=["docker"]' in said.out + said.err
 

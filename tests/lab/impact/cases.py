@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tests.lab.impact.rig import Rig
+from tests.lab.impact.rig import Impact
 
 Edit: TypeAlias = tuple[str, str]
 
@@ -25,8 +25,8 @@ class Case:
     fields: Sequence[str]  # that the plan names: of a container's spec, or kinds of things of the host
     edits: Sequence[Edit] = ()
     units: frozenset[str] = frozenset()  # that begin anew; nothing else does
-    before: Callable[[Rig], None] = lambda rig: None
-    look: Callable[[Rig], None] = lambda rig: None
+    before: Callable[[Impact], None] = lambda rig: None
+    look: Callable[[Impact], None] = lambda rig: None
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def _units(*names: str) -> frozenset[str]:
 # ---- while they run
 
 
-def _limits(rig: Rig) -> None:
+def _limits(rig: Impact) -> None:
     seen = rig.unit("alpha", "MemoryMax", "CPUQuotaPerSecUSec", "TasksMax")
     assert seen == {"MemoryMax": str(640 << 20), "CPUQuotaPerSecUSec": "1.500000s", "TasksMax": "300"}
 
 
-def _next_time(rig: Rig) -> None:
+def _next_time(rig: Impact) -> None:
     seen = rig.unit("beta", "Description", "TimeoutStopUSec", "TimeoutStartUSec", "UnitFileState")
     assert seen == {
         "Description": "second",
@@ -62,7 +62,7 @@ def _next_time(rig: Rig) -> None:
     assert "unit other.service" in rig.host.succeed("cat", "/run/eyas/probes/beta")
 
 
-def _order(rig: Rig) -> None:
+def _order(rig: Impact) -> None:
     seen = {key: value.split() for key, value in rig.unit("gamma", "After", "Wants", "PartOf").items()}
     alpha, beta = "systemd-nspawn@alpha.service", "systemd-nspawn@beta.service"
     assert {alpha, beta} <= set(seen["After"])
@@ -70,14 +70,14 @@ def _order(rig: Rig) -> None:
     assert alpha in seen["PartOf"]
 
 
-def _own_things(rig: Rig) -> None:
+def _own_things(rig: Impact) -> None:
     assert rig.host.succeed("sysctl", "-n", "net.ipv4.tcp_fin_timeout") == "40"
     assert rig.host.succeed("cat", "/etc/impact.conf") == "two"
     assert ":1002:" in rig.host.succeed("getent", "passwd", "bob")
     assert "blue" in rig.host.succeed("systemctl", "show", "--property=Environment", "host-idle.service")
 
 
-def _forward(rig: Rig) -> None:
+def _forward(rig: Impact) -> None:
     assert "8030" in rig.host.succeed("nft", "list", "table", "inet", "eyas")
 
 
@@ -146,19 +146,19 @@ RUNNING = Batch(
 # ---- files, units, environment inside
 
 
-def _plain(rig: Rig) -> None:
+def _plain(rig: Impact) -> None:
     assert rig.read("alpha", "/etc/plain") == ["two"]
 
 
-def _reloaded(rig: Rig) -> None:
+def _reloaded(rig: Impact) -> None:
     assert rig.read("beta", "/etc/other.conf", "/run/reloaded") == ["two", ""]
 
 
-def _restarted(rig: Rig) -> None:
+def _restarted(rig: Impact) -> None:
     assert rig.read("gamma", "/etc/idle.conf") == ["two"]
 
 
-def _environment(rig: Rig) -> None:
+def _environment(rig: Impact) -> None:
     shown = "tr '\\0' '\\n' </proc/$(systemctl show --property=MainPID --value spare.service)/environ"
     lines = rig.inside("gamma", "bash", "-c", shown).splitlines()
     assert {"COLOUR=red", 'WORDS=a "b" %c \\ $d', "SIZE=3"} <= set(lines)
@@ -224,7 +224,7 @@ NOTHING = Batch(
 # ---- binds
 
 
-def _added(rig: Rig) -> None:
+def _added(rig: Impact) -> None:
     assert rig.bound("alpha", "/new/deep") == ["/srv/new", "rw"]
     assert rig.bound("alpha", "/elsewhere/here") == ["/srv/linked", "rw"]
     assert rig.bound("alpha", "/usr/share/doc") == ["/srv/doc", "rw"]
@@ -244,7 +244,7 @@ def _added(rig: Rig) -> None:
     assert "/srv/new/own" not in rig.host.succeed("cat", "/proc/self/mountinfo")
 
 
-def _added_privileged(rig: Rig) -> None:
+def _added_privileged(rig: Impact) -> None:
     assert rig.bound("gamma", "/new") == ["/srv/new2", "ro"]
     rig.fail("gamma", "touch", "/new/x")
 
@@ -271,7 +271,7 @@ BINDS = Batch(
 )
 
 
-def _changed(rig: Rig) -> None:
+def _changed(rig: Impact) -> None:
     assert rig.bound("alpha", "/new/deep") is None
     assert "/new/deep/own" not in rig.seen["alpha"]["mounts"]
     rig.fail("alpha", "test", "-e", "/new")
@@ -280,7 +280,7 @@ def _changed(rig: Rig) -> None:
     assert rig.inside("alpha", "systemctl", "is-active", "reader.service").strip() == "active"
 
 
-def _changed_privileged(rig: Rig) -> None:
+def _changed_privileged(rig: Impact) -> None:
     assert rig.bound("gamma", "/gone") is None
     assert rig.bound("gamma", "/new") == ["/srv/new2", "rw"]
 
@@ -308,12 +308,12 @@ BINDS_CHANGE = Batch(
 # ---- what restarts
 
 
-def _root(rig: Rig) -> None:
+def _root(rig: Impact) -> None:
     assert rig.bound("alpha", "/elsewhere/here") == ["/srv/other", "rw"], "as before the restart"
     assert "/var/lib/eyas/scratch/alpha.img" in rig.host.succeed("losetup", "--list", "--noheadings")
 
 
-def _address(rig: Rig) -> None:
+def _address(rig: Impact) -> None:
     assert (
         "10.0.9.21/32" in (told := rig.inside("beta", "ip", "-brief", "address", "show", "host0"))
         or "10.0.9.21/" in told
@@ -321,7 +321,7 @@ def _address(rig: Rig) -> None:
     assert "10.0.9.21" in rig.host.succeed("cat", "/var/lib/eyas/names/hosts")
 
 
-def _plain_user(rig: Rig) -> None:
+def _plain_user(rig: Impact) -> None:
     assert rig.inside("gamma", "cat", "/proc/self/uid_map").split()[1] != "0", "a user namespace now"
     assert rig.bound("gamma", "/new/below") == ["/srv/below", "rw"]
 
@@ -366,7 +366,7 @@ RESTARTS = Batch(
 )
 
 
-def _locked(rig: Rig) -> None:
+def _locked(rig: Impact) -> None:
     assert rig.bound("alpha", "/elsewhere/here") is None
     assert rig.bound("alpha", "/etc/named") is None
     assert rig.bound("alpha", "/data") == ["/srv/data", "ro"]
@@ -393,14 +393,14 @@ BINDS_LOCKED = Batch(
 # ---- containers come and go; what was done by hand
 
 
-def _replaced(rig: Rig) -> None:
+def _replaced(rig: Impact) -> None:
     assert rig.traces("gamma") == []
     rig.host.succeed("test", "-d", "/srv/new2", "-a", "-d", "/var/lib/eyas/state/gamma/ssh")
     layers = set(rig.host.succeed("ls", "/var/lib/eyas/layers").split())
     assert len(layers) >= 2
 
 
-def _by_hand(rig: Rig) -> None:
+def _by_hand(rig: Impact) -> None:
     unit = "/etc/systemd/system/systemd-nspawn@alpha.service"
     rig.host.succeed("bash", "-c", f"echo '# a remark' >>{unit}")
     rig.host.succeed("systemctl", "set-property", "systemd-nspawn@alpha.service", "TasksMax=200")
@@ -411,7 +411,7 @@ def _by_hand(rig: Rig) -> None:
     rig.host.succeed("systemctl", "stop", "systemd-nspawn@beta.service")
 
 
-def _mended(rig: Rig) -> None:
+def _mended(rig: Impact) -> None:
     assert rig.unit("alpha", "TasksMax") == {"TasksMax": "300"}
     assert rig.unit("gamma", "Description") == {"Description": "container gamma of impact"}
 
@@ -444,7 +444,7 @@ REPLACED = Batch(
 )
 
 
-def _renumbered(rig: Rig) -> None:
+def _renumbered(rig: Impact) -> None:
     told = rig.host.succeed("ip", "-brief", "address")
     assert "10.0.9.2/24" in told
     assert "br7" in told

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
-from eyas.lab import find
-from eyas.lab.testing import Host
-from tests.lab.containers.cells import Cells
+from tests.lab.impact.definitions import FLEET
+from tests.lab.rig import Rig
 
 # For the host (named "") and each container that runs: its start, the starts of the services in it, and what is mounted
 # where, in the container and in its service that has mounts of its own: [source, ro or rw].
@@ -59,12 +56,10 @@ Seen = dict[str, dict[str, Any]]
 
 
 @dataclass
-class Rig(Cells):
-    """The fleet of `definitions`, and its lab."""
+class Impact(Rig):
+    """The fleet of `definitions`."""
 
-    @cached_property
-    def host(self) -> Host:
-        return Host(find(self.directory), "impact")
+    declared = FLEET
 
     seen: Seen = field(default_factory=dict)
     """What the last look saw."""
@@ -77,15 +72,12 @@ class Rig(Cells):
         """Edit the definitions and apply them; the plan that was done."""
         for old, new in edits:
             self.edit(old, new)
-        said = self.run("apply", "--yes", "--json")
-        if said.code and "has changed since the plan" in said.err:  # another lab on this machine set a kernel setting
-            said = self.run("apply", "--yes", "--json")
-        assert said.code == 0, f"eyas apply ended with {said.code}\n{said.out}\n{said.err}"
-        found: dict[str, Any] = json.loads(said.out)
+        found: dict[str, Any] = self.json("apply", "--yes")
         return found
 
-    def plan(self) -> list[dict[str, Any]]:
-        return [change for change in super().plan() if not str(change["id"]).startswith("sysctl:fs.")]
+    def left(self) -> list[str]:
+        """What a plan would still do."""
+        return [f"{change['action']} {change['id']}" for change in self.plan()["changes"]]
 
     def inside(self, name: str, *argv: str) -> str:
         return self.succeed(name, *argv)
@@ -114,8 +106,3 @@ def moved(before: Seen, after: Seen, name: str) -> set[str]:
     """Services that run in another start than before, or that are new."""
     old = units_of(before, name)
     return {unit for unit, start in units_of(after, name).items() if old.get(unit) != start}
-
-
-def kept_lab() -> str:
-    """Directory of a lab that is up already and stays so, of whoever writes these tests."""
-    return os.environ.get("EYAS_IMPACT_DIR", "")

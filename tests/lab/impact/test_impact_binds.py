@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-import pytest
-
-from tests.lab.impact.rig import Rig
+from tests.lab.impact.rig import Impact
 
 FREE = 'files={"/etc/other.conf"'
 MORE = (
@@ -15,14 +11,12 @@ MORE = (
 )
 
 
-def test_binds_of_a_run_that_was_killed_go_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binds_of_a_run_that_was_killed_go_again(rig: Impact) -> None:
     before = rig.look()
     rig.edit(FREE, MORE)
-    steps = json.loads(rig.eyas("plan", "--json"))["steps"]
+    steps = rig.plan()["steps"]
     number = next(n for n, step in enumerate(steps) if (step["verb"], step["id"]) == ("live", "container:beta"))
-    monkeypatch.setenv("EYAS_FAULT", f"kill-after-do:{number}")
-    assert rig.run("apply", "--yes").code != 0
-    monkeypatch.delenv("EYAS_FAULT")
+    assert rig.run("apply", "--yes", fault=f"kill-after-do:{number}").code != 0
     rig.look()
     assert rig.bound("beta", "/killed/deep") == ["/srv/killed", "rw"]
     rig.eyas("recover")
@@ -33,17 +27,17 @@ def test_binds_of_a_run_that_was_killed_go_again(rig: Rig, monkeypatch: pytest.M
         rig.fail("beta", "test", "-e", path)
     assert rig.host.execute("test", "-e", "/srv/killed").code != 0, "made for it, and empty"
     rig.edit(MORE, FREE)
-    assert rig.plan() == []
+    assert rig.left() == []
 
 
 ONE = 'binds=[Bind("/srv/one", "/bound"), Bind("/etc/hostname", "/etc/bound")], files={"/etc/other.conf"'
 TWO = 'binds=[Bind("/srv/two", "/bound"), Bind("/etc/hosts", "/etc/bound")], files={"/etc/other.conf"'
 
 
-def test_a_bind_of_the_start_changes_and_goes_wholly(rig: Rig) -> None:
+def test_a_bind_of_the_start_changes_and_goes_wholly(rig: Impact) -> None:
     """The kernel has locked it: the new one is above it, and when that goes, the old one is not to be seen again."""
     rig.change((FREE, ONE))
-    rig.systemctl("restart", "beta")
+    rig.switch("restart", "beta")
     rig.change((ONE, TWO))
     rig.look()
     assert (rig.bound("beta", "/bound"), rig.bound("beta", "/etc/bound")) == (["/srv/two", "rw"], ["/etc/hosts", "rw"])
@@ -51,4 +45,4 @@ def test_a_bind_of_the_start_changes_and_goes_wholly(rig: Rig) -> None:
     rig.look()
     assert (rig.bound("beta", "/bound"), rig.bound("beta", "/etc/bound")) == (None, None)
     assert rig.inside("beta", "cat", "/etc/bound") == ""
-    assert rig.plan() == []
+    assert rig.left() == []
