@@ -6,17 +6,17 @@ import time
 
 import pytest
 
-from tests.lab.hold.rig import PUBLIC, SHOP, Rig, told
+from tests.lab.hold.rig import PUBLIC, SHOP, Hold
 
 SLACK = 2.0  # seconds; a client that waits for its own timer after a restart of some seconds would wait for longer
 
 
-def test_nobody_is_refused_while_a_container_restarts(rig: Rig) -> None:
+def test_nobody_is_refused_while_a_container_restarts(rig: Hold) -> None:
     """From outside by a forward, from another container by its address, and by the public one, in both families."""
     with (
-        rig.load("internet", f"http://{PUBLIC[4]}/", 60, 5) as outside,
-        rig.load("mill", f"http://{SHOP[6]}:8080/", 30, 5) as inside,
-        rig.load("mill", f"http://{PUBLIC[4]}/", 30, 5) as reflected,
+        rig.load(f"http://{PUBLIC[4]}/", rate=60, seconds=5) as outside,
+        rig.load(f"http://{SHOP[6]}:8080/", rate=30, seconds=5, place="mill") as inside,
+        rig.load(f"http://{PUBLIC[4]}/", rate=30, seconds=5, place="mill") as reflected,
         rig.agent() as agent,
     ):
         time.sleep(1)
@@ -26,8 +26,8 @@ def test_nobody_is_refused_while_a_container_restarts(rig: Rig) -> None:
         rig.restart()
         agent("release")
         away = time.monotonic() - began
-        for process, sees in ((outside, "198.51.100.10"), (inside, "fd00:7::20"), (reflected, "10.0.7.20")):
-            seen = told(process)
+        for load, sees in ((outside, "198.51.100.10"), (inside, "fd00:7::20"), (reflected, "10.0.7.20")):
+            seen = load.end()
             print(f"away for {away:.2f} s: {seen}")
             assert seen["failed"] == 0
             assert list(seen["answers"]) == [f"shop sees {sees}"]
@@ -37,28 +37,27 @@ def test_nobody_is_refused_while_a_container_restarts(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("family", [4, 6])
-def test_a_client_does_not_wait_for_its_own_timer(rig: Rig, family: int) -> None:
+def test_a_client_does_not_wait_for_its_own_timer(rig: Hold, family: int) -> None:
     """With no linear timeouts a client asks again after 1, 3, 7 and 15 seconds (net.ipv4.tcp_syn_linear_timeouts)."""
     rig.internet.succeed("sysctl", "-q", "-w", "net.ipv4.tcp_syn_linear_timeouts=0")
     urls = [f"http://{PUBLIC[family]}/", f"http://{PUBLIC[family]}:7080/"]  # the second is for the outside only
     with rig.agent() as agent:
         agent("hold", 60)
         with (
-            rig.load("internet", urls[0], 10, 1) as one,
-            rig.load("internet", urls[1], 10, 1) as two,
-            rig.load("host", urls[0], 10, 1) as here,
+            rig.load(urls[0], rate=10, seconds=1) as one,
+            rig.load(urls[1], rate=10, seconds=1) as two,
+            rig.load(urls[0], rate=10, seconds=1, place="host") as here,
         ):
             time.sleep(4.8)
             agent("release")
-            for process in (one, two):
-                seen = told(process)
-                print(seen)
+            for load in (one, two):
+                seen = load.end()
                 assert seen["failed"] == 0
                 assert 1 < seen["longest"] < 6.5
-            assert told(here)["failed"] == 0
+            assert here.end()["failed"] == 0
 
 
-def test_what_nobody_lets_go_of_is_let_go_by_the_kernel(rig: Rig) -> None:
+def test_what_nobody_lets_go_of_is_let_go_by_the_kernel(rig: Hold) -> None:
     """Also when the agent dies; a client that has less patience fails."""
     with rig.agent() as agent:
         agent("hold", 4)
@@ -76,7 +75,7 @@ def test_what_nobody_lets_go_of_is_let_go_by_the_kernel(rig: Rig) -> None:
         agent("release_all")
 
 
-def test_another_process_lets_go_of_all(rig: Rig) -> None:
+def test_another_process_lets_go_of_all(rig: Hold) -> None:
     with rig.agent() as dead, rig.agent() as agent:
         dead("hold", 60)
         rig.host.succeed("kill", "-KILL", dead.pid)
@@ -96,22 +95,22 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
 """
 
 
-def test_a_datagram_comes_late_instead_of_never(rig: Rig) -> None:
+def test_a_datagram_comes_late_instead_of_never(rig: Hold) -> None:
     with rig.agent() as agent:
         agent("hold", 60)
-        with rig.client("internet", "python3", "-c", QUESTION, PUBLIC[4]) as client:
+        with rig.background("internet", "python3", "-c", QUESTION, PUBLIC[4]) as client:
             time.sleep(0.7)
             assert client.poll() is None
             agent("release")
             assert client.communicate(timeout=30)[0].strip() == "shop sees 198.51.100.10 saying once"
 
 
-def test_only_what_is_held_waits(rig: Rig) -> None:
+def test_only_what_is_held_waits(rig: Hold) -> None:
     """One service of a container; the host by the container's address, as its probes ask; a container that asks for
     itself; connections that there are; and the other container."""
     url = f"http://{PUBLIC[4]}/"
     talk = "exec 3<>/dev/tcp/$0/8081; while read -r line; do echo $line >&3; read -r answer <&3; echo $answer; done"
-    with rig.client("internet", "bash", "-c", talk, PUBLIC[4]) as client, rig.agent() as agent:
+    with rig.background("internet", "bash", "-c", talk, PUBLIC[4]) as client, rig.agent() as agent:
 
         def say(word: str) -> str:
             assert client.stdin is not None
@@ -138,7 +137,7 @@ def test_only_what_is_held_waits(rig: Rig) -> None:
         assert rig.held() == []
 
 
-def test_a_new_rule_set_keeps_what_is_held(rig: Rig) -> None:
+def test_a_new_rule_set_keeps_what_is_held(rig: Hold) -> None:
     with rig.agent() as agent:
         before = agent("digest")
         agent("hold", 60)
@@ -162,7 +161,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as wire:
 """
 
 
-def test_a_flood_is_not_kept(rig: Rig) -> None:
+def test_a_flood_is_not_kept(rig: Hold) -> None:
     with rig.agent() as agent:
         agent("hold", 60)
         before = agent("memory")
@@ -172,7 +171,7 @@ def test_a_flood_is_not_kept(rig: Rig) -> None:
     assert rig.internet.get(f"http://{PUBLIC[4]}/", timeout=20) == "shop sees 198.51.100.10"
 
 
-def test_what_is_under_way_is_seen(rig: Rig) -> None:
+def test_what_is_under_way_is_seen(rig: Hold) -> None:
     """A request that was not answered yet; not a connection that is idle."""
     with rig.agent() as agent:
         ports = [["tcp", 8080], ["tcp", 8081], ["udp", 5300]]
@@ -181,12 +180,12 @@ def test_what_is_under_way_is_seen(rig: Rig) -> None:
         assert agent("busy") == 0
         slow = ("curl", "-sS", f"http://{PUBLIC[4]}/?seconds=2")
         idle = "exec 3<>/dev/tcp/$0/8081; echo word >&3; read -r answer <&3; echo $answer; read -r wait"
-        with rig.client("internet", "bash", "-c", idle, PUBLIC[4]) as client:
+        with rig.background("internet", "bash", "-c", idle, PUBLIC[4]) as client:
             assert client.stdout is not None
             assert client.stdout.readline().startswith("shop sees")
             time.sleep(0.5)
             assert agent("busy") == 0
-            with rig.client("internet", *slow) as asking:
+            with rig.background("internet", *slow) as asking:
                 time.sleep(0.7)
                 assert agent("busy") == 1
                 assert agent("busy", ("tcp", 8080)) == 1
@@ -195,9 +194,9 @@ def test_what_is_under_way_is_seen(rig: Rig) -> None:
             rig.host.wait_until(lambda: agent("busy") == 0, "nobody is busy", 5)
 
 
-def test_the_host_is_whole_afterwards(rig: Rig) -> None:
+def test_the_host_is_whole_afterwards(rig: Hold) -> None:
     """Nothing is left of it all, and nothing is to be done."""
     assert rig.host.execute("ip", "link", "show", "eyas-hold").code != 0
     assert rig.host.execute("test", "-e", "/run/eyas/held").code != 0
     assert rig.held() == []
-    rig.eyas("--lab", "plan", "--exit-code")
+    assert rig.plan()["changes"] == []
