@@ -6,7 +6,7 @@ from eyas.cli.context import Context
 from eyas.cli.made import Made, make, only_names
 from eyas.cli.session import Session
 from eyas.cli.view.plan import plan_text, question
-from eyas.core.errors import EyasError, UsageError
+from eyas.core.errors import EyasError, Failed, UsageError
 from eyas.core.words import Action, Impact, Json, Plan
 
 FORMAT = 1
@@ -112,10 +112,21 @@ def _apply(session: Session, made: Made, confirm: int) -> dict[str, Json]:
     with session.listener:
         ship(made.wanted, trees, connection.transport, session.listener)
         seen = session.observed().resources
-        outcome = connection.apply(
-            made.plan, made.wanted.resources, session.listener, seen=seen, note=made.note, confirm=confirm
-        )
+        try:
+            outcome = connection.apply(
+                made.plan, made.wanted.resources, session.listener, seen=seen, note=made.note, confirm=confirm
+            )
+        except Failed as error:
+            raise _placed(session, error) from None
     return outcome.to_json()
+
+
+def _placed(session: Session, error: Failed) -> Failed:
+    """The same, with the line of the definitions where a file of the front was refused."""
+    from eyas.cli.placed import placed
+
+    where = placed(error.message, lambda: session.definitions.fleet)
+    return Failed(f"{where}: {error.message}", error.hint) if where else error
 
 
 def _tell_lab(session: Session) -> None:

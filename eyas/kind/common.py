@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from eyas.core.system import System
+from eyas.core.system import Entry, System
 from eyas.core.words import FieldChange, Fields, Impact, Json, Phase, Resource, Step
 
 RELOAD = Step("systemd", "reload", "systemd:reload", Phase.configure)
@@ -113,3 +113,20 @@ def text(step: Step | Mapping[str, Json], key: str) -> str:
 
 def integer(value: Json, default: int = 0) -> int:
     return int(value) if isinstance(value, int | float | str) and value != "" else default
+
+
+def entry(data: Mapping[str, Json], prefix: str = "") -> Entry:
+    """An entry of a layer as it travels in JSON (content as text, or b64)."""
+    import base64
+
+    raw = data.get("b64")
+    body = base64.b64decode(str(raw)) if raw is not None else str(data.get("content") or "").encode()
+    return Entry(
+        prefix + str(data["path"]),
+        str(data["type"]),
+        integer(data.get("mode"), 0o755 if data["type"] == "dir" else 0o644),
+        integer(data.get("uid")),
+        integer(data.get("gid")),
+        body,
+        str(data.get("target") or ""),
+    )

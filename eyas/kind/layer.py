@@ -5,7 +5,6 @@ A layer is named by its digest and never changes; another configuration is anoth
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 
@@ -13,22 +12,7 @@ from eyas.core import paths
 from eyas.core.system import Entry, System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind import snapshot
-from eyas.kind.common import PARTIAL, Deed, folder_of, integer, table, text, whole
-
-
-def entry(data: Mapping[str, Json], prefix: str = "") -> Entry:
-    """An entry of a layer as it travels in JSON (content as text, or b64)."""
-    raw = data.get("b64")
-    body = base64.b64decode(str(raw)) if raw is not None else str(data.get("content") or "").encode()
-    return Entry(
-        prefix + str(data["path"]),
-        str(data["type"]),
-        integer(data.get("mode"), 0o755 if data["type"] == "dir" else 0o644),
-        integer(data.get("uid")),
-        integer(data.get("gid")),
-        body,
-        str(data.get("target") or ""),
-    )
+from eyas.kind.common import PARTIAL, Deed, entry, folder_of, table, text, whole
 
 
 def _look(system: System, step: Step, folder: str) -> Json:

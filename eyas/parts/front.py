@@ -82,6 +82,14 @@ Environment=GRACE={patience}
 ExecStart={GENERATION} retire
 Restart=on-failure
 """,
+            f"eyas-try-{SERVICE}": f"""\
+[Unit]
+Description=Looks at files of nginx before they are used
+
+[Service]
+Type=oneshot
+ExecStart={GENERATION} try
+""",
             "eyas-front-certs.service": f"""\
 [Unit]
 Description=Certificate of the front, renewed in time

@@ -230,6 +230,17 @@ def _last(place: Location) -> object:
 SIGNS = {"prefix": "", "exact": "= ", "regex": "~ ", "regex-any-case": "~* "}
 
 
+def head_of(place: Location) -> str:
+    """How its block begins."""
+    return f"location {SIGNS[place.match]}{word(_folder(place))}"
+
+
+def _folder(place: Location) -> str:
+    """The path; where it stands for a folder with a slash at its end, or ``/docs../`` would lead out of it."""
+    alone = place.match == "prefix" and isinstance(_last(place), Static)
+    return place.path if not alone or place.path.endswith("/") else f"{place.path}/"
+
+
 def _location(place: Location, site: Site, front: Front, shared: Shared, number: int) -> Lines:
     lines: Lines = ["internal;"] if place.internal else []
     lines += flags(place, site)
@@ -247,10 +258,7 @@ def _location(place: Location, site: Site, front: Front, shared: Shared, number:
     if isinstance(place.answer, Redirect) and place.answer.expires is not None:
         lines.append(f"expires {_expires(place.answer.expires, shared)};")
     headers = _headers(site, place, front)
-    path, alone = place.path, place.match == "prefix" and isinstance(_last(place), Static) and place.path != "/"
-    if alone and not path.endswith("/"):
-        path += "/"
-    head = f"location {SIGNS[place.match]}{word(path)}"
+    head = head_of(place)
     guard = _guarded(place, site)
     after: Lines = []
     if guard:
@@ -263,8 +271,9 @@ def _location(place: Location, site: Site, front: Front, shared: Shared, number:
     if place.extra.strip():
         lines += ["", *raw(place.extra)]
     found = [*_comment(place, site), *block(head, lines), *after]
-    if alone and path != place.path:
-        found += ["", *block(f"location = {word(place.path)}", [f"return 301 {joined(path, '$is_args$args')};"])]
+    if _folder(place) != place.path:
+        away = f"return 301 {joined(_folder(place), '$is_args$args')};"
+        found += ["", *block(f"location = {word(place.path)}", [away])]
     return found
 
 

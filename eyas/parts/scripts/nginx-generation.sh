@@ -259,9 +259,9 @@ try() {
     rm -rf "$run/try" "$candidates"
     # What is not there now may come with the rest of what changes: the reload looks again.
     if [ "$wrong" = 1 ] && [ "${said/(2: No such file/}" = "$said" ]; then
-        said=$(sed -n 's/^nginx: \[emerg\] //p' <<<"$said" | head -n 1)
-        echo "${said//"$etc"//etc/nginx}" >"$candidates.said"
-        fail "use these files: ${said//"$etc"//etc/nginx}"
+        said=$(echo "${said//"$etc"//etc/nginx}" | sed -E 's/^.*\[emerg\] ([0-9]+#[0-9]+: )?//; q')
+        echo "$said" >"$candidates.said"
+        fail "use these files: $said"
     fi
 }
 

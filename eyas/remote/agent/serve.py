@@ -170,6 +170,7 @@ def _apply(agent: Agent, request: Request) -> Json:
     from eyas.apply.lock import locked
     from eyas.apply.run import apply, fingerprint
     from eyas.kind import observe
+    from eyas.kind.container.trial import try_all
     from eyas.remote.agent.signals import Stop
 
     plan = Plan.from_json(_object(request, "plan"))
@@ -188,6 +189,7 @@ def _apply(agent: Agent, request: Request) -> Json:
         system = agent.system()
         if seen and fingerprint(observe(system)) != seen:
             raise Failed("cannot apply: the host has changed since the plan was made", "plan again: eyas apply")
+        try_all(system, plan)
         with Stop(agent.requests) as stop:
             outcome = apply(
                 plan, desired, system, runs, agent.tell, who=who, note=note, stop=stop, fault=fault, confirm=confirm

@@ -88,6 +88,11 @@ class Fronts:
         assert text.count(old) == 1, f"fleet.py has {text.count(old)} times {old!r}"
         path.write_text(text.replace(old, new))
 
+    def line(self, text: str) -> int:
+        """The number of the line of fleet.py that has this text."""
+        lines = (self.directory / "fleet.py").read_text().splitlines()
+        return next(number for number, line in enumerate(lines, 1) if text in line)
+
     def restore(self) -> None:
         """The definitions as they were; applied, when they were not."""
         path, kept = self.directory / "fleet.py", (HERE / "fleet/fleet.py").read_text()
