@@ -4,12 +4,12 @@ reload are asked after each."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pytest
 
 from eyas.lab.testing import retry
 from tests.lab.front.fronts import CLIENT, PUBLIC, SITE, Connection, Fronts
+from tests.lab.places import Load
 
 Open = Mapping[tuple[str, int], Connection]
 NEW = 'Site("two.example.org", to=echo.port(8080)),'
@@ -37,9 +37,9 @@ def all_answer(connections: Open, word: str) -> None:
     assert said == {which: answer(*which, f"/{word}") for which in connections}
 
 
-def unnoticed(seen: dict[str, Any], seconds: float) -> None:
-    assert (seen["sent"], seen["failed"]) == (200 * seconds, 0), seen["errors"]
-    assert seen["longest"] < LONGEST
+def unnoticed(load: Load, seconds: float) -> None:
+    assert (load.seen["sent"], load.failed) == (200 * seconds, 0), load.seen["errors"]
+    assert load.longest < LONGEST
 
 
 def serial(fronts: Fronts) -> str:
@@ -52,7 +52,7 @@ def serial(fronts: Fronts) -> str:
 
 def test_client_and_port_are_seen_as_they_are(fronts: Fronts) -> None:
     for family in (4, 6):
-        assert fronts.get(f"https://{SITE}/where", family) == f"{CLIENT[family]} 443 https {SITE}"
+        assert fronts.site(f"https://{SITE}/where", family) == f"{CLIENT[family]} 443 https {SITE}"
         away = ("--output", "/dev/null", "--write-out", "%{redirect_url}")
         assert fronts.internet.get(f"http://{SITE}/a?b", f"-{family}", *away) == f"https://{SITE}/a?b"
     for address in ("127.0.0.1", "[::1]", "10.0.8.10"):
@@ -61,30 +61,30 @@ def test_client_and_port_are_seen_as_they_are(fronts: Fronts) -> None:
 
 
 def test_a_site_is_added(fronts: Fronts, open_before: Open) -> None:
-    with fronts.loaded(4) as seen:
+    with fronts.loaded(4) as load:
         fronts.edit("# another site", NEW)
         fronts.apply()
         all_answer(open_before, "site")
-        assert fronts.get("https://two.example.org/new", 6).startswith("echo /new two.example.org")
-    unnoticed(seen, 4)
+        assert fronts.site("https://two.example.org/new", 6).startswith("echo /new two.example.org")
+    unnoticed(load, 4)
 
 
 def test_a_certificate_is_replaced(fronts: Fronts, open_before: Open) -> None:
     before = serial(fronts)
-    with fronts.loaded(3) as seen:
+    with fronts.loaded(3) as load:
         fronts.host.succeed("rm", "/srv/acme/front/current/made-for")
         fronts.systemctl("start", "eyas-front-certs.service")  # as the timer does
         all_answer(open_before, "certificate")
         retry(lambda: serial(fronts) != before, "the new certificate is served")
-    unnoticed(seen, 3)
+    unnoticed(load, 3)
 
 
 def test_three_reloads_in_a_row(fronts: Fronts, open_before: Open) -> None:
-    with fronts.loaded(4) as seen:
+    with fronts.loaded(4) as load:
         for word in ("once", "twice", "thrice"):
             fronts.systemctl("reload", "nginx.service")
             all_answer(open_before, word)
-    unnoticed(seen, 4)
+    unnoticed(load, 4)
 
 
 def test_a_broken_site_is_refused_before_anything_is_done(fronts: Fronts, open_before: Open) -> None:
@@ -97,14 +97,14 @@ def test_a_broken_site_is_refused_before_anything_is_done(fronts: Fronts, open_b
     assert fronts.host.succeed("ls", "/var/lib/eyas/runs") == runs, "nothing was begun"
     assert fronts.generations() == generations, "nginx was not asked to reload"
     all_answer(open_before, "broken")
-    assert fronts.get(f"https://{SITE}/broken").startswith("echo /broken")
+    assert fronts.site(f"https://{SITE}/broken").startswith("echo /broken")
 
 
 def test_an_old_generation_ends_after_its_last_connection(fronts: Fronts, open_before: Open) -> None:
     assert len(fronts.generations()) > 1
     for connection in open_before.values():
         connection.process.communicate()
-    fronts.settled()
+    fronts.until_alone()
 
 
 def test_a_changed_site_asks_connections_to_move(fronts: Fronts) -> None:
@@ -116,7 +116,7 @@ def test_a_changed_site_asks_connections_to_move(fronts: Fronts) -> None:
         assert resting.ask("/gone").startswith("closed")
         assert socket.ask("still here") == "still here"
         assert old in fronts.generations()
-    fronts.settled()
+    fronts.until_alone()
 
 
 def test_a_killed_reload_leaves_nothing(fronts: Fronts) -> None:
@@ -126,12 +126,12 @@ def test_a_killed_reload_leaves_nothing(fronts: Fronts) -> None:
         for moment in moments:
             fronts.systemctl("reload", "--no-block", "nginx.service")
             fronts.inside("bash", "-c", KILL, "kill", f"{moment:g}")
-            assert fronts.get(f"https://{SITE}/killed").startswith("echo /killed")
+            assert fronts.site(f"https://{SITE}/killed").startswith("echo /killed")
             assert socket.ask("killed") == "killed"
-    fronts.settled()
+    fronts.until_alone()
     fronts.systemctl("reload", "nginx.service")
-    assert fronts.get(f"https://{SITE}/after").startswith("echo /after")
-    fronts.settled()
+    assert fronts.site(f"https://{SITE}/after").startswith("echo /after")
+    fronts.until_alone()
 
 
 KILL = """
@@ -148,8 +148,8 @@ kill -KILL "$pid" || :
 
 def test_nginx_crashes_and_is_restarted(fronts: Fronts) -> None:
     fronts.inside("sh", "-c", "kill -KILL $(cat /run/nginx.pid)")
-    retry(lambda: fronts.get(f"https://{SITE}/back").startswith("echo /back"), "it answers again", timeout=30)
-    fronts.settled()
+    retry(lambda: fronts.site(f"https://{SITE}/back").startswith("echo /back"), "it answers again", timeout=30)
+    fronts.until_alone()
     fronts.systemctl("restart", "nginx.service")
-    assert fronts.get(f"https://{SITE}/again", 6).startswith("echo /again")
+    assert fronts.site(f"https://{SITE}/again", 6).startswith("echo /again")
     assert fronts.alone()
