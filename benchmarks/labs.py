@@ -23,7 +23,7 @@ PLAIN = [unit for unit in TRIMMED if not re.match("systemd-(networkd|resolved|ti
 FLEET = '''\
 """{count} equal containers, each with something to connect to."""
 
-from eyas import Bridge, Container, Fleet, Host, Image, Probe, System, Uplink, Unit
+from eyas import Bridge, Container, Fleet, Host, Image, Open, Probe, System, Uplink, Unit
 
 SOCKET = """\\
 [Socket]
@@ -54,8 +54,7 @@ fleet = Fleet(
             Container(f"c{{number:03}}", f"10.0.6.{{number + 9}}", base, parts=[part])
             for number in range(1, {count} + 1)
         ],
-        # what the kernel grants by itself is enough for some twenty containers
-        sysctls={{"fs.inotify.max_user_instances": 8192}},
+        open=[Open(22)],
     )
 )
 '''

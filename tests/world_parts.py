@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eyas.core import paths
 from eyas.core.errors import Failed
@@ -147,6 +149,9 @@ class WorldKernel:
 
     def get(self, key: str) -> str | None:
         return self.values.get(key)
+
+    def settable(self, key: str) -> bool:
+        return key in self.values
 
     def set(self, key: str, value: str) -> None:
         self.fuse.act()

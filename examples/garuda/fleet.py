@@ -2,7 +2,7 @@
 
 from garuda import builder, mastodon
 
-from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Site, Uplink
+from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Open, Site, Uplink
 from eyas.parts import (
     Database,
     docker,
@@ -155,15 +155,10 @@ fleet = Fleet(
         uplink=Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         bridge=Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
         containers=[web, temeraire, repo, isos, postgres, mesh, forum, social, kde, stacks],
+        open=[Open(666)],  # the host's own SSH
         packages=["conntrack", "curl"],
         users=people,
-        sysctls={
-            "fs.inotify.max_user_instances": 8192,
-            "fs.inotify.max_user_watches": 1048576,
-            "kernel.keys.maxkeys": 2000,
-            "kernel.pid_max": 4194304,
-            "vm.overcommit_memory": 1,  # Redis in mastodon asks for it, and only the host can set it
-        },
+        sysctls={"vm.overcommit_memory": 1},  # Redis in mastodon asks for it, and only the host can set it
         files={"/etc/sysctl.d/60-neighbours.conf": File.read("programs/neighbours.conf")},
     )
 )

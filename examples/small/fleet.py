@@ -1,6 +1,6 @@
 """One host, one web server: a useful container in three lines."""
 
-from eyas import Bridge, Container, Fleet, Forward, Host, Image, Uplink
+from eyas import Bridge, Container, Fleet, Forward, Host, Image, Open, Uplink
 from eyas.parts import nginx
 
 base = Image.debian("trixie")
@@ -14,5 +14,6 @@ fleet = Fleet(
         uplink=Uplink("eth0", "203.0.113.10/26", "2001:db8:6::2/64", gateway="203.0.113.1", gateway6="fe80::1"),
         bridge=Bridge("br0", "10.0.6.1/24", "fd00:6::1/64"),
         containers=[web],
+        open=[Open(22)],
     )
 )

@@ -35,7 +35,6 @@ from eyas.kind.unit import install_links, path_of
 FOLDER = "guard"
 GRACE = 10.0  # seconds beyond the deadline that we wait for the timer's own deeds before we go back without them
 PAUSE = 0.02
-NO_TABLE = "table inet eyas\ndelete table inet eyas\n"  # made first, so that there is one to delete
 ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
 CONFIRM = "confirm"  # topic of the event that asks for a fresh connection
 
@@ -107,7 +106,7 @@ class Guard:
         _write(self.folder / "list", "".join("\t".join(row) + "\n" for row in rows))
         _write(self.folder / "actions", "".join(f"{line}\n" for line in _unique(_actions(self.system, steps))))
         old = self.system.files.read(paths.FIREWALL)
-        _write(self.folder / "firewall.nft", old.decode() if old is not None else NO_TABLE)
+        _write(self.folder / "firewall.nft", paths.NO_TABLES + (old.decode() if old is not None else ""))
         script = Path(__file__).with_name("guard.sh").read_text(encoding="utf-8")
         _write(self.folder / "script", script)
         self._extend()

@@ -16,7 +16,11 @@ UNITS = re.compile(
     r"^(ssh|dropbear|systemd-networkd|systemd-resolved|networking|NetworkManager|nftables|iptables|firewalld|ufw"
     r"|wg-quick|wpa_supplicant|openvpn|tailscale|ifup)"
 )
-FORWARD_ADDED = re.compile(r"^forward \S+ to .* added$")
+HARMLESS = re.compile(
+    r"^(forward \S+ to .* added|port .* of the host opened"
+    r"|\S+ may (now|no longer) use .*|\S+ may only reach the world|\S+ is trusted|\S+ comes|\S+ goes)$"
+)
+COUNTS = re.compile(r"^net\.(netfilter\.nf_conntrack_max|ipv[46]\.neigh\.default\.gc_thresh[123])$")
 
 
 def risks(plan: Plan) -> dict[str, str]:
@@ -29,10 +33,10 @@ def _risk(change: Change) -> str:
     if change.kind == "network":
         return f"network file {name}"
     if change.kind == "firewall":
-        harmless = change.action is Action.update and all(FORWARD_ADDED.match(field.note) for field in change.fields)
+        harmless = change.action is Action.update and all(HARMLESS.match(field.note) for field in change.fields)
         return "" if harmless else "the firewall"
     if change.kind == "sysctl":
-        return f"kernel setting {name}" if name.startswith("net.") else ""
+        return f"kernel setting {name}" if name.startswith("net.") and not COUNTS.match(name) else ""
     if change.kind == "file":
         near = name.startswith(FOLDERS) or name in FILES or name.endswith("/.ssh/authorized_keys")
         return name if near else ""

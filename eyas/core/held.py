@@ -29,3 +29,8 @@ TYPES = {
     **{SPARED[family]: f"ipv{family}_addr . inet_proto . inet_service" for family in (4, 6)},
 }
 """Every set, with the type of its elements (nft(8))."""
+
+REFUSED = {4: "refused4", 6: "refused6"}
+"""Sets of what was refused lately: source . destination . protocol . port. The packet filter fills them itself."""
+TRAFFIC = (*TYPES, *REFUSED.values())
+"""Every set whose elements come and go with traffic."""

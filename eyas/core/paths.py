@@ -20,6 +20,9 @@ NAMES_DIR = f"{STATE}/names"
 NAMES = f"{NAMES_DIR}/hosts"
 NAMES_NEXT = f"{STATE}/names.next"  # takes its place at the next boot
 
+# Our tables of the packet filter, taken away by nft(8): made first, so that there is one to delete.
+NO_TABLES = "".join(f"table {family} eyas\ndelete table {family} eyas\n" for family in ("inet", "bridge"))
+
 ETC = "/etc/eyas"
 SPECS = f"{ETC}/containers"
 FIREWALL = f"{ETC}/firewall.nft"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from eyas.core.written import Listing, Noise, Writers
 else:
@@ -68,6 +68,9 @@ class Files(Protocol):
 
     def symlink(self, target: str, path: str) -> None:
         """Put a link in place by rename; missing parents are made."""
+
+    def link(self, source: str, path: str) -> None:
+        """Give a file another name (a hard link), in the place of what has that name; missing parents are made."""
 
     def mkdir(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
         """Make a directory with this owner and mode, also when it exists; missing parents are made (0755,
@@ -151,17 +154,16 @@ class Units(Protocol):
 
 
 class Firewall(Protocol):
-    """The one nftables table of eyas (``inet eyas``); other tables are never touched."""
+    """The nftables tables of eyas (``inet eyas`` and ``bridge eyas``); others are never touched."""
 
     def load(self, text: str) -> None:
-        """Load a rule set in one transaction. Failed with nft's words when it is refused; nothing has
-        changed then."""
+        """Load a rule set in one transaction. Failed when it is refused: nothing has changed then."""
 
     def check(self, text: str) -> None:
         """Failed, with nft's words, when `load` would refuse this rule set; nothing changes."""
 
     def digest(self) -> str:
-        """Digest of the table as the kernel lists it, without handles and counters; '' when there is none."""
+        """Digest of both as the kernel lists them, without handles and counters; '' when one is missing."""
 
     def digest_of(self, listing: str) -> str:
         """The same digest of a listing (``nft -j list table``) that was taken earlier."""
@@ -228,6 +230,9 @@ class Kernel(Protocol):
 
     def get(self, key: str) -> str | None:
         """The value, None when this kernel has no such setting."""
+
+    def settable(self, key: str) -> bool:
+        """Whether it is there and ours to change: some belong to the first network namespace."""
 
     def set(self, key: str, value: str) -> None: ...
 

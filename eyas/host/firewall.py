@@ -1,4 +1,5 @@
-"""The kernel's packet filter, by nft(8): one table of ours, loaded in one transaction."""
+"""The kernel's packet filter, by nft(8): two tables of ours, `inet eyas` for what passes the host's IP layer and
+`bridge eyas` for what does not, always loaded in one transaction."""
 
 from __future__ import annotations
 
@@ -12,17 +13,17 @@ from eyas.core.words import Json, digest
 from eyas.host.command import CommandFailed, Running, run, start
 from eyas.host.held import carried
 
-FAMILY, TABLE = "inet", "eyas"
-LIST = ("nft", "-j", "list", "table", FAMILY, TABLE)
+# nft lists one table for each process: of several it would read the last one only.
+LISTS = (("nft", "-j", "list", "table", "inet", "eyas"), ("nft", "-j", "list", "table", "bridge", "eyas"))
 # What differs between two listings of one rule set: numbers of the kernel, and traffic.
 VOLATILE = ("handle", "packets", "bytes", "index", "expires")
-DELETE = f"table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"  # made first, so that there is one to delete
+DELETE = paths.NO_TABLES
 
 
 def normal(listing: Json) -> Json:
     """A listing without what changes by itself, elements of sets and maps in a fixed order."""
     if isinstance(listing, dict):
-        if listing.get("name") in held.TYPES:
+        if listing.get("name") in held.TRAFFIC:
             listing = {key: value for key, value in listing.items() if key != "elem"}  # traffic too
         if "counter" in listing and isinstance(listing["counter"], dict):
             listing = {**listing, "counter": None}
@@ -40,27 +41,38 @@ def _list(value: Json) -> list[Json]:
 
 
 def listing_digest(text: str) -> str:
-    """Digest of what ``nft -j list table`` printed."""
-    return digest(normal(json.loads(text)))
+    """Digest of what ``nft -j list table`` printed for each of our tables, one after the other."""
+    return digest([normal(listing) for listing in listings(text)])
+
+
+def listings(text: str) -> list[Json]:
+    """The JSON documents that stand in a text one after the other."""
+    decoder, at, found = json.JSONDecoder(), 0, []
+    while at < len(text):
+        value, at = decoder.raw_decode(text, at)
+        found.append(value)
+        at += len(text[at:]) - len(text[at:].lstrip())
+    return found
 
 
 class RealFirewall:
     """`eyas.core.system.Firewall`."""
 
     def __init__(self) -> None:
-        self._ahead: Running | None = None
+        self._ahead: list[Running] = []
 
     def ahead(self) -> None:
         """Begin a listing; the next `digest` takes its answer."""
-        self._ahead = start(LIST)
+        self._ahead = [start(argv) for argv in LISTS]
 
     def check(self, text: str) -> None:
         self._nft(["nft", "-c", "-f", "-"], text)
 
     def load(self, text: str) -> None:
+        text = DELETE + text  # also where it was written by an older version, which knew of one table only
         if os.path.exists(paths.HELD):
             # In the same transaction, so that connections go on waiting.
-            listed = run(LIST, check=False)
+            listed = run(LISTS[0], check=False)
             text += carried(listed.text, text) if listed.code == 0 else ""
         self._nft(["nft", "-f", "-"], text)
 
@@ -73,13 +85,12 @@ class RealFirewall:
             raise Failed(f"cannot load the firewall: {why}", "the table that was there before is unchanged") from None
 
     def digest(self) -> str:
-        begun, self._ahead = self._ahead, None
-        result = (begun or start(LIST)).wait(check=False)
-        if result.code == 0:
-            return listing_digest(result.text)
-        if "No such file" in result.error:
-            return ""
-        raise Failed(f"cannot read the firewall: {result.error}", "run it as root; is nftables installed?")
+        begun, self._ahead = self._ahead, []
+        results = [running.wait(check=False) for running in begun or [start(argv) for argv in LISTS]]
+        for result in results:
+            if result.code and "No such file" not in result.error:
+                raise Failed(f"cannot read the firewall: {result.error}", "run it as root; is nftables installed?")
+        return "" if any(result.code for result in results) else listing_digest("".join(r.text for r in results))
 
     def digest_of(self, listing: str) -> str:
         try:

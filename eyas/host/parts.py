@@ -57,6 +57,9 @@ class RealKernel:
         except OSError as error:
             raise Failed(f"cannot read the kernel setting {key}: {error.strerror}") from None
 
+    def settable(self, key: str) -> bool:
+        return os.access(self._at(key), os.W_OK)
+
     def set(self, key: str, value: str) -> None:
         try:
             with os.fdopen(os.open(self._at(key), os.O_WRONLY | os.O_CLOEXEC), "w", encoding="utf-8") as file:

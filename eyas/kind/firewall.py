@@ -1,4 +1,4 @@
-"""The one nftables table of eyas: a text on disk for the boot, the table in the kernel, and a print that ties them.
+"""The packet filter of eyas: a text on disk for the boot, two tables in the kernel, and a print that ties them.
 
 Drift is found by comparing the kernel's listing with the listing right after our last load. After a boot there is
 no print yet: then the listing that the boot unit took when it had loaded the file stands for it.
@@ -7,7 +7,6 @@ no print yet: then the listing that the boot unit took when it had loaded the fi
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
 from eyas.core import paths
@@ -15,6 +14,7 @@ from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step, digest
 from eyas.kind import snapshot
 from eyas.kind.common import Deed, folder_of, table, text, whole
+from eyas.kind.rights import changed
 from eyas.kind.ruleset import file_text, load, note, ruleset_of
 
 UNIT_NAME = "eyas-firewall.service"
@@ -100,7 +100,7 @@ class Firewall:
         old, new = str(have.fields.get("ruleset", "")), str(want.fields["ruleset"])
         found = []
         if old != new:
-            found += [FieldChange("ruleset", None, None, Impact.live, said) for said in changed_forwards(old, new)]
+            found += [FieldChange("ruleset", None, None, Impact.live, said) for said in changed(old, new)]
         if have.fields.get("drift"):
             found.append(FieldChange("drift", have.fields["drift"], None, Impact.live, str(have.fields["drift"])))
         return found
@@ -145,39 +145,3 @@ def _expected(system: System, body: str) -> str | None:
             return None
     listing = system.files.read(paths.FIREWALL_LISTING)
     return system.firewall.digest_of(listing.decode()) if listing else None
-
-
-MAP = re.compile(r"^\s*map (tcp|udp)([46])\w* \{")
-ELEMENT = re.compile(r'(\d+) comment "([^"]*)" : (\S+) \. (\d+)')
-
-
-def forwards(ruleset: str) -> dict[tuple[str, str], set[tuple[str, str, str]]]:
-    """(port, protocol) to the places that a rule set sends it to: (container, address, port)."""
-    found: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
-    protocol = ""
-    for line in ruleset.splitlines():
-        start = MAP.match(line)
-        if start:
-            protocol = start.group(1)
-        for port, container, address, to in ELEMENT.findall(line):
-            found.setdefault((port, protocol), set()).add((container, address, to))
-    return found
-
-
-def changed_forwards(old: str, new: str) -> list[str]:
-    """In words: forwards that come, go or lead elsewhere; one general line for any other difference."""
-    before, after = forwards(old), forwards(new)
-    said = []
-    for key in sorted({*before, *after}, key=lambda k: (int(k[0]), k[1])):
-        port, protocol = key
-        was, now = before.get(key, set()), after.get(key, set())
-        if was == now:
-            continue
-        names = ", ".join(sorted({place[0] for place in now or was}))
-        if not was:
-            said.append(f"forward {port}/{protocol} to {names} added")
-        elif not now:
-            said.append(f"forward {port}/{protocol} to {names} removed")
-        else:
-            said.append(f"forward {port}/{protocol} to {names} follows a new address or port")
-    return said or ["rules changed"]

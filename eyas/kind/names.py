@@ -1,14 +1,64 @@
-"""The hosts file that all containers share: one write renames nobody's neighbour unnoticed."""
+"""The names of containers and sites: one hosts file that all containers share, which the host's name server reads too.
+
+A container finds names in the file; whoever asks by DNS (Docker's containers within a container do) finds the same, by
+dnsmasq(8) on the bridge. A changed file is a reload of it, never a restart.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from eyas.core import paths
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Json, Phase, Resource, Step
 from eyas.kind import snapshot
 from eyas.kind.common import Deed, differences, folder_of, table, text
+
+UNIT_NAME = "eyas-names.service"
+
+
+def unit(addresses: Sequence[str]) -> str:
+    """The name server's unit: it listens on these addresses of the bridge only, and asks for all else whom the host
+    itself asks."""
+    argv = [
+        "/usr/sbin/dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--pid-file=",
+        "--log-facility=-",
+        "--bind-dynamic",  # the bridge may come later
+        *(f"--listen-address={address}" for address in addresses),
+        "--no-hosts",
+        "--addn-hosts=/run/eyas-names/hosts",
+        "--resolv-file=/etc/resolv.conf",  # also where that names a stub on the host itself
+        "--domain-needed",
+        "--bogus-priv",
+        "--cache-size=10000",
+        "--dns-forward-max=1000",
+    ]
+    command = " \\\n    ".join(argv)
+    return f"""\
+[Unit]
+Description=Names of the containers and of the fleet's sites
+Documentation=man:eyas(1)
+After=network.target eyas-firewall.service
+Before=machines.target
+
+[Service]
+Type=exec
+DynamicUser=yes
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+ExecStartPre=+{paths.PROGRAMS}/names-up
+ExecStart={command}
+ExecReload=+{paths.PROGRAMS}/names-up
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=on-failure
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 def _look(system: System, _step: Step, folder: str) -> Json:
@@ -20,6 +70,7 @@ def _write(system: System, step: Step, _saved: Json) -> None:
     system.files.mkdir(paths.NAMES_DIR)
     system.files.write(paths.NAMES, text(step, "content").encode())
     system.files.remove(paths.NAMES_NEXT)
+    system.units.reload([UNIT_NAME])
 
 
 def _stage(system: System, step: Step, _saved: Json) -> None:
@@ -33,8 +84,10 @@ def _remove(system: System, _step: Step, saved: Json) -> None:
     system.files.remove(paths.NAMES_NEXT)
 
 
-def _back(system: System, _step: Step, saved: Json, _boot: bool) -> None:
+def _back(system: System, _step: Step, saved: Json, boot: bool) -> None:
     snapshot.put_back(system, table(saved)["was"])
+    if not boot:
+        system.units.reload([UNIT_NAME])
     if table(saved).get("next"):
         snapshot.put_back(system, table(saved)["next"])
 

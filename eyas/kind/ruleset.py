@@ -15,13 +15,11 @@ from eyas.core.system import Files, System
 from eyas.core.words import digest
 from eyas.kind.slots import defines, variable, without_defines
 
-HEAD = """\
+HEAD = f"""\
 #!/usr/sbin/nft -f
 # made by eyas; loaded at boot by eyas-firewall.service. Other tables are never touched.
-# Made if it is not there, deleted, made anew: all in the one transaction of this file.
-table inet eyas
-delete table inet eyas
-"""
+# Made if they are not there, deleted, made anew: all in the one transaction of this file.
+{paths.NO_TABLES}"""
 
 
 def file_text(files: Files, ruleset: str, moved: Mapping[str, str] | None = None) -> str:

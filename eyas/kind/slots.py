@@ -88,6 +88,12 @@ def plain(address: Json) -> str:
     return str(address or "").partition("/")[0]
 
 
+def hardware(address4: str) -> str:
+    """The hardware address of whoever has this IPv4 address on the wire: locally administered, the address written out.
+    By it the bridge knows who may send what (`eyas.render.wire`)."""
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0xE7, *(int(part) for part in plain(address4).split("."))))
+
+
 def present(files: Files, container: str) -> list[str]:
     """The slots of a container that have a spec on this host."""
     return [slot for slot in SLOTS if files.stat(paths.spec(machine(container, slot))) is not None]

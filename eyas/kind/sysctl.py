@@ -1,4 +1,8 @@
-"""Kernel settings of the host: one file for all of them, and the live value of each."""
+"""Kernel settings of the host: one file for all of them, and the live value of each.
+
+One that says ``least`` is satisfied by more, and by a kernel that has no such setting for us: a host in a network
+namespace cannot have its own table of connections.
+"""
 
 from __future__ import annotations
 
@@ -52,16 +56,29 @@ def _look(system: System, step: Step, _folder: str) -> Json:
 
 def _set(system: System, step: Step, saved: Json) -> None:
     key, value = _key(step), text(step, "value")
-    owned.claim(system, step.id, {"before": table(saved)["live"]})
-    if not step.args.get("boot") and plain(system.kernel.get(key)) != plain(value):
+    note = table(table(saved)["note"])
+    noted: dict[str, Json] = {"before": note["before"] if "before" in note else table(saved)["live"]}
+    if step.args.get("least"):
+        noted["least"] = value
+    owned.claim(system, step.id, noted, replace=True)
+    enough = bool(step.args.get("least")) and (
+        not system.kernel.settable(key) or _reaches(system.kernel.get(key), value)
+    )
+    if not enough and not step.args.get("boot") and plain(system.kernel.get(key)) != plain(value):
         system.kernel.set(key, value)
     _put_file(system, key, plain(value))
+
+
+def _reaches(value: Json, least: str) -> bool:
+    """Whether a number is at least another one."""
+    number = plain(value)
+    return number.isdigit() and least.isdigit() and int(number) >= int(least)
 
 
 def _remove(system: System, step: Step, saved: Json) -> None:
     """The value from before us comes back, as far as this boot knows it."""
     key, note = _key(step), table(table(saved)["note"])
-    if note.get("before") is not None and system.kernel.get(key) is not None:
+    if note.get("before") is not None and system.kernel.settable(key):
         system.kernel.set(key, str(note["before"]))
     _put_file(system, key, None)
     owned.release(system, step.id)
@@ -92,22 +109,32 @@ class Sysctl:
         written = have.fields.get("file") if have else None
         if written is not None and written != new:
             return [FieldChange("drift", written, new, Impact.none, f"{key} in {paths.SYSCTL} changed by hand")]
+        if want is not None and have is not None and want.fields.get("least") != have.fields.get("least"):
+            said = f"{key}: more than {new} is left alone" if want.fields.get("least") else f"{key} is exactly {new}"
+            return [FieldChange("least", have.fields.get("least"), want.fields.get("least"), Impact.live, said)]
         return []
 
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete or want is None:
             return [Step(self.name, "remove", change.id, Phase.remove)]
-        return [Step(self.name, "set", change.id, Phase.host, {"value": plain(want.fields["value"])})]
+        args: dict[str, Json] = {"value": plain(want.fields["value"])}
+        if want.fields.get("least"):
+            args["least"] = True
+        return [Step(self.name, "set", change.id, Phase.host, args)]
 
     def observe(self, system: System) -> list[Resource]:
-        """The live value; ``file`` only when our file says something else."""
+        """The live value, or the least one where that is reached; ``file`` only when our file says something else."""
         mine = owned.ids(system, self.name)
         written = read_file(system) if mine else {}
         found = []
-        for id_ in mine:
+        for id_, note in mine.items():
             key = id_.split(":", 1)[1]
-            value = plain(system.kernel.get(key) or "")
+            value, least = plain(system.kernel.get(key) or ""), str(note.get("least") or "")
+            if least and (_reaches(value, least) or not system.kernel.settable(key)):
+                value = least  # as good as that
             fields: dict[str, Json] = {"value": value}
+            if least:
+                fields["least"] = True
             if written.get(key) != value:
                 fields["file"] = written.get(key, "")
             found.append(Resource(id_, self.name, "host", fields))

@@ -13,7 +13,7 @@ from pathlib import Path
 from eyas.host.disk import write_whole
 from eyas.lab.spec import LabHost
 from eyas.lab.tree import SUITE
-from eyas.lab.wire import ARCHIVE
+from eyas.lab.wire import ARCHIVE, NAMES4
 
 # Units that would wait for hardware, change the machine below, or only make noise.
 _MASKED = (
@@ -67,7 +67,7 @@ def furnish(root: Path, host: LabHost, lab: str) -> None:
     _write(root / "etc/hostname", f"{host.name}\n")
     _write(root / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n::1 localhost\n")
     _write(root / "etc/machine-id", hashlib.sha256(f"{lab}/{host.name}".encode()).hexdigest()[:32] + "\n", 0o444)
-    _write(root / "etc/resolv.conf", "# this lab has no name server\n")
+    _write(root / "etc/resolv.conf", f"# made by the lab: the name server in its internet\nnameserver {NAMES4}\n")
     _write(units / "systemd-networkd.service.d/lab.conf", _NETWORKD)
     _write(units / "systemd-networkd-wait-online.service.d/lab.conf", _WAIT_ONLINE.format(interface=host.interface))
     for unit in _MASKED:

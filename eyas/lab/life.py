@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eyas.core.errors import Failed
 from eyas.core.events import Event, Listener, silent
-from eyas.lab import archive, authority, cgroup, furnish, kernel, spec, sweep, tree, wire
+from eyas.lab import archive, authority, cgroup, furnish, kernel, names, spec, sweep, tree, wire
 from eyas.lab.lab import INTERNET, Lab, all_labs
 from eyas.lab.place import Place, labs_root
 from eyas.lab.spec import LabHost, public_addresses
@@ -57,6 +57,7 @@ def up(
         if not (place.etc / "hosts").exists():
             lab.set_names({})
         archive.start(place)
+        names.start(place)
         _make_disks(lab, source, listener)
         _boot_all(lab, listener)
         if outer:

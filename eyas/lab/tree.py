@@ -17,7 +17,7 @@ SUITE = "trixie"
 LAB_PACKAGES: tuple[str, ...] = (
     "systemd", "systemd-sysv", "systemd-container", "dbus", "libnss-systemd",
     "iproute2", "nftables", "conntrack", "iputils-ping", "curl", "ca-certificates", "openssh-client",
-    "python3", "ostree", "procps", "util-linux", "mount", "kmod", "passwd", "e2fsprogs",
+    "python3", "ostree", "procps", "util-linux", "mount", "kmod", "passwd", "e2fsprogs", "dnsmasq-base", "iptables",
 )  # fmt: skip
 """The packages of a lab host: what eyas asks of a Debian server, and what people look around with."""
 

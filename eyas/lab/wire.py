@@ -22,6 +22,7 @@ BRIDGE = "wire0"
 VOID = "void0"  # a bridge that is down: what comes in goes nowhere
 CLIENTS4 = ("198.51.100.10", "198.51.100.11", "198.51.100.12")  # RFC 5737 TEST-NET-2
 ARCHIVE = "198.51.100.20"  # where the lab's Debian archive listens
+NAMES4, NAMES6 = "198.51.100.52", "2001:db8:ffff::52"  # where its name server does
 CLIENTS6 = ("2001:db8:ffff::10", "2001:db8:ffff::11", "2001:db8:ffff::12")  # RFC 3849
 _SYSCTLS = {
     "net.ipv4.ip_forward": "1",
@@ -66,8 +67,8 @@ def make_internet(place: Place, hosts: Sequence[LabHost]) -> None:
     if f"{BRIDGE}:" not in links:
         lines.append(f"link add {BRIDGE} address {mac(place.id)} type bridge forward_delay 0")
         lines.append(f"link add {VOID} type bridge")
-    lines += [f"addr replace {address}/32 dev lo" for address in (*CLIENTS4, ARCHIVE)]
-    lines += [f"addr replace {address}/128 dev lo nodad" for address in CLIENTS6]
+    lines += [f"addr replace {address}/32 dev lo" for address in (*CLIENTS4, ARCHIVE, NAMES4)]
+    lines += [f"addr replace {address}/128 dev lo nodad" for address in (*CLIENTS6, NAMES6)]
     lines += [f"link set {BRIDGE} up", f"addr flush dev {BRIDGE}", *routers(hosts)]
     ip(place.internet, lines)
 

@@ -15,24 +15,26 @@ if TYPE_CHECKING:
     from eyas.model.files import File, Link, Unit, User
     from eyas.model.images import Image
     from eyas.model.loader import Loaded, load
-    from eyas.model.machines import Bridge, Container, Fleet, Forward, Host, Limits, Place, Root, Uplink
+    from eyas.model.machines import Container, Fleet, Host, Limits, Place, Root
     from eyas.model.merge import merged
     from eyas.model.pieces import GRANTS, Bind, Probe, System
     from eyas.model.rules import check
     from eyas.model.schema import MODELS, impacts
     from eyas.model.sites import SECURE, Identity, Location, Login, Site, Trust
+    from eyas.model.wiring import Bridge, Client, Forward, Open, Uplink
 
 _HOMES = {
     "rules": "check",
     "files": "File Link Unit User",
     "images": "Image",
     "loader": "Loaded load",
-    "machines": "Bridge Container Fleet Forward Host Limits Place Root Uplink",
+    "machines": "Container Fleet Host Limits Place Root",
     "merge": "merged",
     "pieces": "GRANTS Bind Probe System",
     "sites": "SECURE Identity Location Login Site Trust",
     "answers": "Answer Backend Choose Linked Proxy Redirect Rewrite Static Upstream",
     "schema": "MODELS impacts",
+    "wiring": "Bridge Client Forward Open Uplink",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
@@ -45,6 +47,7 @@ __all__ = [
     "Bind",
     "Bridge",
     "Choose",
+    "Client",
     "Container",
     "File",
     "Fleet",
@@ -58,6 +61,7 @@ __all__ = [
     "Loaded",
     "Location",
     "Login",
+    "Open",
     "Place",
     "Probe",
     "Proxy",

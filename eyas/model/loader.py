@@ -165,5 +165,5 @@ def _all(collector: Collector, fleet: Fleet | None) -> list[Diagnostic]:
 
     findings = list(collector.findings)
     if fleet is not None:
-        findings += check(fleet, unknown=collector.unknown)
+        findings += check(fleet, unknown=collector.unknown, advice=False)
     return sorted(dict.fromkeys(findings), key=lambda d: (d.file != FILE, d.file, d.line))

@@ -19,15 +19,11 @@ from eyas.model.values import (
     Address6,
     Bytes,
     Count,
-    Interface,
     Made,
     Many,
     Name,
-    Network4,
-    Network6,
     Package,
     Patience,
-    Port,
     Processors,
     Seconds,
     Weight,
@@ -35,6 +31,7 @@ from eyas.model.values import (
     refuse,
     several,
 )
+from eyas.model.wiring import Bridge, Forward, Open, Partners, Uplink
 
 FIRST_UID = 65536 * 8192
 """User ids of containers start here; each container has 65536, by its place in the network."""
@@ -84,30 +81,6 @@ class Limits(Thing):
     def cpu_quota(self) -> int | None:
         """Per cent of one processor: ``cpus=2`` is 200."""
         return None if self.cpus is None else max(1, round(self.cpus * 100))
-
-
-class Forward(Thing):
-    """A port of the host that leads to the container, for both address families."""
-
-    positional: ClassVar[tuple[str, ...]] = ("port", "proto")
-
-    port: Annotated[Port, Impact.live] = Field(description="port of the host")
-    proto: Annotated[Literal["tcp", "udp"], Impact.live] = Field("tcp", description="protocol")
-    to: Annotated[Port | None, Impact.live] = Field(None, description="port of the container; None is the same one")
-    reflect: Annotated[bool, Impact.live] = Field(
-        True, description="reachable by the host's public address from the host and the containers too"
-    )
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, port: int, proto: Literal["tcp", "udp"] = "tcp", *, to: int | None = None, reflect: bool = True
-        ) -> None: ...
-
-    @property
-    def target(self) -> int:
-        """Port in the container."""
-        return self.to or self.port
 
 
 def _edges(value: object) -> object:
@@ -165,6 +138,12 @@ class Container(Thing):
     )
     root: Annotated[Made[Root], Impact.restart] = Field(default_factory=Root, description="its writable layer")
     forwards: Annotated[Many[Made[Forward]], Impact.live] = Field((), description="ports of the host that lead to it")
+    uses: Annotated[Partners, Impact.live] = Field(
+        (), description="containers, or ports of them, that it may talk to; beside the world and what its parts say"
+    )
+    untrusted: Annotated[bool, Impact.live] = Field(
+        False, description="it may talk to the world only: to no other container, and not to the host"
+    )
     grants: Annotated[Many[Grant], Impact.restart] = Field((), description="what it needs beyond the default")
     after: Annotated[Edges, Impact.live] = Field((), description="it starts when these are ready")
     needs: Annotated[Edges, Impact.live] = Field((), description="as after; it also starts them, and stops with them")
@@ -213,6 +192,8 @@ class Container(Thing):
             limits: Limits | None = ...,
             root: Root = ...,
             forwards: Iterable[Forward] = (),
+            uses: Iterable[Container | Backend | str] = (),
+            untrusted: bool = False,
             grants: Iterable[str] = (),
             after: Iterable[Container | str] = (),
             needs: Iterable[Container | str] = (),
@@ -247,58 +228,6 @@ class Container(Thing):
         return tuple(dict.fromkeys((*self.after, *self.needs, *self.restart_with)))
 
 
-class Uplink(Thing):
-    """The interface by which a host reaches the world. Described, not configured."""
-
-    positional: ClassVar[tuple[str, ...]] = ("interface", "address", "address6")
-
-    interface: Annotated[Interface, Impact.live] = Field(description="name of the interface")
-    address: Annotated[Network4, Impact.live] = Field(description="public IPv4 address with prefix length")
-    address6: Annotated[Network6 | None, Impact.live] = Field(
-        None, description="public IPv6 address with prefix length"
-    )
-    gateway: Annotated[Address4 | None, Impact.live] = Field(None, description="IPv4 gateway")
-    gateway6: Annotated[Address6 | None, Impact.live] = Field(None, description="IPv6 gateway")
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            interface: str,
-            address: str,
-            address6: str | None = None,
-            *,
-            gateway: str | None = None,
-            gateway6: str | None = None,
-        ) -> None: ...
-
-
-class Bridge(Thing):
-    """The network of the containers of a host."""
-
-    positional: ClassVar[tuple[str, ...]] = ("name", "address", "address6")
-
-    name: Annotated[Interface, Impact.restart] = Field(description="name of the bridge")
-    address: Annotated[Network4, Impact.restart] = Field(
-        description="the host's IPv4 address in it, with prefix length"
-    )
-    address6: Annotated[Network6 | None, Impact.restart] = Field(
-        None, description="the host's IPv6 address in it, with prefix length; containers get theirs from it"
-    )
-
-    if TYPE_CHECKING:
-
-        def __init__(self, name: str, address: str, address6: str | None = None) -> None: ...
-
-    @property
-    def network(self) -> ipaddress.IPv4Network:
-        return ipaddress.IPv4Interface(self.address).network
-
-    @property
-    def network6(self) -> ipaddress.IPv6Network | None:
-        return ipaddress.IPv6Interface(self.address6).network if self.address6 else None
-
-
 class Place(NamedTuple):
     """Where a container is in the network of its host; addresses with prefix length, gateways without."""
 
@@ -318,6 +247,9 @@ class Host(Thing):
     uplink: Annotated[Made[Uplink], Impact.live] = Field(description="interface to the world")
     bridge: Annotated[Made[Bridge], Impact.restart] = Field(description="network of the containers")
     containers: Annotated[Many[Made[Container]], Impact.replace] = Field((), description="what runs on it")
+    open: Annotated[Many[Made[Open]], Impact.live] = Field(
+        (), description="ports of the host itself that the outside may ask for, such as that of SSH"
+    )
     sysctls: Annotated[dict[str, str | int], Impact.live] = Field(default_factory=dict, description="kernel settings")
     packages: Annotated[Many[Package], Impact.live] = Field((), description="Debian packages of the host")
     files: Annotated[Files, Impact.live] = Field(
@@ -337,6 +269,7 @@ class Host(Thing):
             bridge: Bridge,
             containers: Iterable[Container] = (),
             *,
+            open: Iterable[Open] = (),
             sysctls: Mapping[str, str | int] = ...,
             packages: Iterable[str] = (),
             files: Mapping[str, str | bytes | File | Link] = ...,

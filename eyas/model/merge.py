@@ -14,7 +14,9 @@ from eyas.model.pieces import System
 
 T = TypeVar("T", bound=Any)
 
-LISTS = ("packages", "npm", "pip", "tmpfiles", "enable", "mask", "binds", "probes", "grants", "sites", "noise")
+LISTS = (
+    "packages", "npm", "pip", "tmpfiles", "enable", "mask", "binds", "probes", "grants", "sites", "uses", "clients", "noise",
+)  # fmt: skip
 
 
 def merged(container: Container) -> System:
@@ -62,7 +64,7 @@ def _merge(container: Container) -> tuple[System, list[Diagnostic]]:
 
 def _own(container: Container) -> System:
     """The container's own pieces as a part."""
-    fields = ("packages", "files", "units", "environment", "users", "binds", "probes", "grants")
+    fields = ("packages", "files", "units", "environment", "users", "binds", "probes", "grants", "uses")
     values: dict[str, Any] = {name: getattr(container, name) for name in fields}
     own = System.model_construct(**values)
     own.__dict__.update({"_origin": container.origin, "_statement": container.statement})

@@ -25,6 +25,11 @@ from eyas.model.values import (
     nearest,
     refuse,
 )
+from eyas.model.wiring import Client, Partners
+
+if TYPE_CHECKING:
+    from eyas.model.answers import Backend
+    from eyas.model.machines import Container
 
 GRANTS = ("docker", "nspawn", "tun", "loop")
 """What a container can be given beyond the default."""
@@ -189,6 +194,10 @@ class System(Thing):
     probes: Annotated[Many[Made[Probe]], Impact.live] = Field((), description="how we know that it works")
     grants: Annotated[Many[Grant], Impact.restart] = Field((), description="what it needs beyond the default")
     sites: Annotated[Many[Made[Site]], Impact.reload] = Field((), description="names that it serves for others")
+    uses: Annotated[Partners, Impact.live] = Field((), description="containers, or ports of them, that it talks to")
+    clients: Annotated[Many[Made[Client]], Impact.live] = Field(
+        (), description="other containers that use a port of this one, and which"
+    )
     noise: Annotated[Many[Pattern], Impact.live] = Field(
         (), description="patterns of paths that nobody misses after a restart (`/var/lib/x/tmp/**`, `*.pyc`)"
     )
@@ -212,6 +221,8 @@ class System(Thing):
             probes: Iterable[Probe] = (),
             grants: Iterable[str] = (),
             sites: Iterable[Site] = (),
+            uses: Iterable[Container | Backend | str] = (),
+            clients: Iterable[Client] = (),
             noise: Iterable[str] = (),
         ) -> None: ...
 

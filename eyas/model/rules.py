@@ -11,7 +11,10 @@ from eyas.core.errors import Diagnostic
 from eyas.model.files import Link
 from eyas.model.machines import FIRST_UID, Container, Fleet, Host
 from eyas.model.merge import merge
+from eyas.model.origin import split
+from eyas.model.reach import said
 from eyas.model.rules_data import DATA_RULES
+from eyas.model.rules_network import NETWORK_RULES, way_in
 from eyas.model.rules_sites import sites
 from eyas.model.rules_stateless import stateless
 from eyas.model.sites import Site
@@ -21,19 +24,22 @@ Findings: TypeAlias = Iterator[Diagnostic]
 Rule: TypeAlias = Callable[[Host], Findings]
 
 
-def check(fleet: Fleet, unknown: Iterable[str] = ()) -> list[Diagnostic]:
+def check(fleet: Fleet, unknown: Iterable[str] = (), *, advice: bool = True) -> list[Diagnostic]:
     """Everything that is wrong with a fleet (severity ``error``) or looks wrong (``warning``), in a fixed order.
 
     ``unknown`` names containers that could not be made and are reported elsewhere: references to them are no news.
+    ``advice``: also what only looks forgotten, where nothing else is wrong.
     """
     unknown = frozenset(unknown)
     known = fleet.hosts or not unknown
     findings = list(_hosts(fleet)) if known else []
     for host in fleet.hosts:
-        for rule in (*RULES, *DATA_RULES):
+        for rule in (*RULES, *DATA_RULES, *NETWORK_RULES):
             findings += rule(host)
         findings += _references(host, fleet, unknown)
         findings += _texts(host, fleet, unknown)
+    if advice and not any(finding.severity == "error" for finding in findings):
+        findings += [finding for host in fleet.hosts for finding in way_in(host)]
     return sorted(dict.fromkeys(findings), key=lambda d: (d.file, d.line, d.severity))
 
 
@@ -204,6 +210,11 @@ def _references(host: Host, fleet: Fleet, unknown: frozenset[str]) -> Findings:
                     what = f"cannot let {container.name} start after {name}"
                     why, hint = _nowhere(name, host, fleet)
                     yield container.diagnostic(field, f"{what}: {why}", hint)
+        for use in said(container, sites=False):
+            for name in {use.client, use.server} - {*names, *unknown}:
+                why, hint = _nowhere(name, host, fleet)
+                message = f"cannot let {use.client} use {use.server}: {why}"
+                yield Diagnostic(*split(use.origin), "Container.uses", message, hint)
         for site in merge(container)[0].sites:
             for backend in site.backends:
                 if backend.container not in names and backend.container not in unknown:

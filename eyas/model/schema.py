@@ -17,13 +17,14 @@ from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect,
 from eyas.model.base import Thing, impact
 from eyas.model.files import File, Link, Unit, User
 from eyas.model.images import Image
-from eyas.model.machines import Bridge, Container, Fleet, Forward, Host, Limits, Root, Uplink
+from eyas.model.machines import Container, Fleet, Host, Limits, Root
 from eyas.model.pieces import Bind, Probe, System
 from eyas.model.sites import Identity, Location, Login, Site, Trust
+from eyas.model.wiring import Bridge, Client, Forward, Open, Uplink
 from eyas.model.words import words
 
 MODELS: tuple[type[Thing], ...] = (
-    Fleet, Host, Uplink, Bridge, Container, Image, Root, Limits, Bind, Forward, Probe,
+    Fleet, Host, Uplink, Bridge, Container, Image, Root, Limits, Bind, Forward, Open, Client, Probe,
     System, File, Link, Unit, User, Site, Location, Proxy, Upstream, Static, Redirect, Answer, Rewrite,
     Linked, Choose, Login, Identity, Trust, Backend,
 )  # fmt: skip

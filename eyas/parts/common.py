@@ -40,7 +40,21 @@ def dropin(unit: str, name: str) -> str:
 
 def join(*systems: System) -> System:
     """One part of several that agree with each other."""
-    lists = ("packages", "npm", "pip", "users", "tmpfiles", "enable", "mask", "binds", "probes", "grants", "sites")
+    lists = (
+        "packages",
+        "npm",
+        "pip",
+        "users",
+        "tmpfiles",
+        "enable",
+        "mask",
+        "binds",
+        "probes",
+        "grants",
+        "sites",
+        "uses",
+        "clients",
+    )
     environment: dict[str, dict[str, str]] = {}
     for s in systems:
         for unit, variables in s.environment.items():

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eyas.model import Container, File, Probe, System, Unit
+from eyas.model import Client, Container, File, Probe, System, Unit
 from eyas.parts.common import HEADER, LIB, address, join, script
 
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -76,8 +76,15 @@ def postgresql(
             "eyas-postgresql-databases.service": databases_unit(version),
         },
         probes=[Probe.tcp(5432), Probe.unit("eyas-postgresql-databases.service")],
+        clients=[Client(name, 5432) for name in clients(wanted)],
     )
     return join(parts, dumps(wanted, backups, backup_time, cluster)) if backups else parts
+
+
+def clients(databases: Sequence[Database]) -> list[str]:
+    """The containers that use some database; an address is nobody's name."""
+    names = {c if isinstance(c, str) else c.name for database in databases for c in database.clients}
+    return sorted(name for name in names if address(name) != name)
 
 
 def conf_text(version: int, settings: Mapping[str, str | int | bool]) -> str:

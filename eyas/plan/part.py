@@ -189,12 +189,18 @@ def merged_names(old: str, new: str, names: Collection[str]) -> str:
     """A hosts(5) file with the lines of ``names`` from the new one, all others from the old one."""
 
     def of(text: str, ours: bool) -> list[str]:
-        return [line for line in text.splitlines() if (line.split()[1:2] and line.split()[1] in names) is ours]
+        return [line for line in text.splitlines() if (_named(line) in names) is ours]
 
     both = [*of(old, False), *of(new, True)]
     if sorted(both) == sorted(new.splitlines()):
         return new
     return "".join(f"{line}\n" for line in both)
+
+
+def _named(line: str) -> str:
+    """Whose a line of a hosts file is: it says so behind the name of a site; otherwise the name's."""
+    text, _, owner = line.partition("#")
+    return owner.strip() or (text.split()[1:2] or [""])[0]
 
 
 def _addresses(desired: Resources, actual: Resources, names: Collection[str]) -> set[str]:
@@ -243,5 +249,5 @@ def _facts(text: str) -> Iterator[str]:
 def _of(line: str, names: Collection[str], addresses: Collection[str]) -> bool:
     said = re.findall(r'comment "([^"]*)"', line)
     if said:
-        return all(name in names for name in said)
+        return all(name.partition(" to ")[0] in names for name in said)
     return bool(set(re.split(r"[\s,;{}]+", line)) & set(addresses))

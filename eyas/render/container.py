@@ -134,7 +134,7 @@ def container_resources(
     users = tuple(system.users)
     # Where a function of the user's own makes several containers, the line that called it tells them apart.
     name, origin = container.name, container.statement or container.origin
-    entries = layer_entries(spec, system, facts, users, names)
+    entries = layer_entries(spec, system, facts, users, names, untrusted=container.untrusted)
     layer = layer_digest(entries)
     spec["binds"] = bind_fields(facts, users, system.binds)
     spec["layer"] = layer

@@ -1,4 +1,4 @@
-"""The host's one nftables table, from forwards and networks. Source: nft(8).
+"""The host's packet filter, from forwards, networks and who may talk to whom. Source: nft(8).
 
 Forwards are maps, so that a packet costs the same with three forwards or three hundred, and so that one element can
 come or go without touching the others. Clients keep their address, also containers: whatever they send passes the
@@ -17,6 +17,11 @@ from dataclasses import dataclass
 from eyas.core import held
 from eyas.render.generations import Generations
 from eyas.render.generations import rules as generation_rules
+from eyas.render.policy import Policy, chains
+from eyas.render.policy import sets as policy_sets
+from eyas.render.wire import Port, table
+
+NOBODY = Policy()
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Wires:
     public6: tuple[str, ...]
     net4: str | None
     net6: str | None
+    gateway: str = "02:e7:0a:00:00:01"  # hardware address of the bridge
 
 
 def _element(rule: Rule, target: str) -> str:
@@ -155,8 +161,15 @@ def _itself(rules: Sequence[Rule]) -> tuple[list[str], list[str]]:
     return sets, uses
 
 
-def ruleset(rules: Sequence[Rule], wires: Wires, generations: Sequence[Generations] = ()) -> str:
-    """The text of table ``inet eyas``, without the lines that replace an older one (the firewall kind adds those)."""
+def ruleset(
+    rules: Sequence[Rule],
+    wires: Wires,
+    generations: Sequence[Generations] = (),
+    policy: Policy = NOBODY,
+    ports: Sequence[Port] = (),
+) -> str:
+    """The text of the tables ``inet eyas`` and ``bridge eyas``, without the lines that replace older ones (the firewall
+    kind adds those)."""
     twice = generation_rules(generations, wires.uplink)
     maps, used = _maps(rules)
     sets, uses = _itself(rules)
@@ -166,17 +179,12 @@ def ruleset(rules: Sequence[Rule], wires: Wires, generations: Sequence[Generatio
     snat += [f'\t\toifname "{wires.bridge}" {use}' for use in uses]
     snat += [f"\t\t{rule}" for rule in twice.out]
     led = [f"\t\t{rule}" for rule in twice.dnat]
-    forward = [
-        "\t\tct state established,related accept",
-        "\t\tct status dnat accept",
-        f'\t\tiifname "{wires.uplink}" oifname "{wires.bridge}" drop',
-    ]
     # Neighbours on the bridge are to go on asking the host for each other.
     redirects = [
         f'\t\toifname "{wires.bridge}" icmp type redirect drop',
         f'\t\toifname "{wires.bridge}" icmpv6 type nd-redirect drop',
     ]
-    lines = ["table inet eyas {", *maps, *twice.maps, *sets, *_sets(), *_hold(wires)]
+    lines = ["table inet eyas {", *maps, *twice.maps, *sets, *_sets(), *policy_sets(policy), *_hold(wires)]
     lines += _chain(
         "prerouting",
         "type nat hook prerouting priority dstnat; policy accept;",
@@ -191,9 +199,9 @@ def ruleset(rules: Sequence[Rule], wires: Wires, generations: Sequence[Generatio
         asked = [f"\t\t{rule}" for rule in twice.inward]
         lines += _chain("input", "type nat hook input priority 100; policy accept;", asked)
     lines += _chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", snat)
-    lines += _chain("forward", "type filter hook forward priority filter; policy accept;", forward)
+    lines += chains(policy, wires.uplink, wires.bridge, {4: wires.public4, 6: wires.public6})
     lines += _chain("redirects", "type filter hook output priority filter; policy accept;", redirects)
-    return "\n".join([*lines[:-1], "}", ""])
+    return "\n".join([*lines[:-1], "}", "", *table(ports, wires.gateway)])
 
 
 def host_part(address: str) -> int:

@@ -7,29 +7,37 @@ from collections.abc import Mapping, Sequence
 
 from eyas.core.errors import DefinitionError
 from eyas.core.words import Json, Resource
+from eyas.kind.names import UNIT_NAME
+from eyas.kind.names import unit as names_unit
+from eyas.kind.slots import hardware
 from eyas.model import Bridge, Container, File, Host, Place
 from eyas.model.generations import NETWORK, beside
+from eyas.model.kernel import needed
+from eyas.model.reach import public_names
 from eyas.render.firewall import Rule, Wires, ruleset
 from eyas.render.generations import Generations
+from eyas.render.members import policy_of, ports_of
 from eyas.render.refs import Names, at
 
 # What containers on a bridge need of the kernel, whatever the definitions say; a definition may set its own value.
 SYSCTLS = {
     "net.ipv4.ip_forward": "1",
     "net.ipv6.conf.all.forwarding": "1",
-    "fs.inotify.max_user_instances": "8192",
 }
+PACKAGES = ("dnsmasq-base",)  # the name server of the bridge
 
 
 def network_resources(bridge: Bridge, origin: str, generations: bool = False) -> list[Resource]:
     """The bridge, as systemd.netdev(5) and systemd.network(5) files; with the way to second generations of containers,
     where there may be some (IPv6 has them in the network of the bridge)."""
     inside = [str(a) for a in (bridge.address, bridge.address6) if a]
-    netdev = f"[NetDev]\nName={bridge.name}\nKind=bridge\n"
+    # Written here as the packet filter says it: what containers send is for this address and no other.
+    address = f"MACAddress={hardware(bridge.address)}\n"
+    netdev = f"[NetDev]\nName={bridge.name}\nKind=bridge\n{address}"
     addresses = "".join(f"\n[Address]\nAddress={a}\nDuplicateAddressDetection=none\n" for a in inside)
     network = (
         f"[Match]\nName={bridge.name}\n\n[Network]\nConfigureWithoutCarrier=yes\nLinkLocalAddressing=ipv6\n"
-        f"IPv6AcceptRA=no\n\n[Link]\nRequiredForOnline=no\n{addresses}"
+        f"IPv6AcceptRA=no\n\n[Link]\n{address}RequiredForOnline=no\n{addresses}"
     )
     if generations:
         network += f"\n[Route]\nDestination={NETWORK}\nScope=link\n"
@@ -41,18 +49,21 @@ def network_resources(bridge: Bridge, origin: str, generations: bool = False) ->
 
 
 def hosts_text(host: Host, places: Mapping[str, Place]) -> str:
-    """A hosts(5) file with every container under its name, and the host itself under its own."""
+    """A hosts(5) file with every container under its name, the host under its own, and the sites that they serve."""
     lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
     for address in (host.bridge.address, host.bridge.address6):
         if address:
             lines.append(f"{str(address).split('/', 1)[0]}\t{host.name}")
     for name, where in sorted(places.items(), key=lambda item: int(ipaddress.ip_interface(item[1].address4))):
         lines += [f"{a.split('/', 1)[0]}\t{name}" for a in (where.address4, where.address6) if a]
+    public = [a.split("/", 1)[0] for a in (host.uplink.address, host.uplink.address6) if a]
+    # By the public address, so that one container asks as the world does.
+    lines += [f"{address}\t{name}\t# {who}" for name, who in public_names(host).items() for address in public]
     return "\n".join(lines) + "\n"
 
 
 def firewall_resource(host: Host, places: Mapping[str, Place]) -> Resource:
-    """The one nftables table, from all forwards of all containers."""
+    """The packet filter: forwards, and who may talk to whom."""
     twice = {c.name: _generations(c, places[c.name]) for c in host.containers if c.stateless}
     rules = [
         Rule(
@@ -78,10 +89,10 @@ def firewall_resource(host: Host, places: Mapping[str, Place]) -> Resource:
         tuple(a for a in public if ":" in a),
         net4,
         net6,
+        hardware(host.bridge.address),
     )
-    return Resource(
-        "firewall:eyas", "firewall", "host", {"ruleset": ruleset(rules, wires, [*twice.values()])}, host.origin
-    )
+    text = ruleset(rules, wires, [*twice.values()], policy_of(host, places), ports_of(host, places))
+    return Resource("firewall:eyas", "firewall", "host", {"ruleset": text}, host.origin)
 
 
 def _generations(container: Container, where: Place) -> Generations:
@@ -96,12 +107,17 @@ def _bare(address: str | None) -> str | None:
 
 def own_resources(host: Host, names: Names) -> list[Resource]:
     """Sysctls, packages, files, users and units of the host itself."""
-    sysctls = {**SYSCTLS, **{key: str(value) for key, value in host.sysctls.items()}}
+    sysctls: dict[str, dict[str, Json]] = {key: {"value": value} for key, value in SYSCTLS.items()}
+    sysctls |= {key: {"value": str(value), "least": True} for key, value in needed(host).items()}
+    sysctls |= {key: {"value": str(value)} for key, value in host.sysctls.items()}
     found = [
-        Resource(f"sysctl:{key}", "sysctl", "host", {"value": value}, host.origin)
-        for key, value in sorted(sysctls.items())
+        Resource(f"sysctl:{key}", "sysctl", "host", fields, host.origin) for key, fields in sorted(sysctls.items())
     ]
-    found += [Resource(f"package:{name}", "package", "host", {}, host.origin) for name in sorted(set(host.packages))]
+    packages = sorted({*host.packages, *PACKAGES})
+    found += [Resource(f"package:{name}", "package", "host", {}, host.origin) for name in packages]
+    answering = [a for a in (_bare(host.bridge.address), _bare(host.bridge.address6)) if a]
+    server: dict[str, Json] = {"content": names_unit(answering), "enabled": True, "running": True}
+    found.append(Resource(f"unit:{UNIT_NAME}", "unit", "host", server, host.origin))
     for path, file in sorted(host.files.items()):
         if not isinstance(file, File):
             raise DefinitionError(

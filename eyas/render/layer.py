@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eyas.core.errors import DefinitionError
+from eyas.kind.slots import hardware
 from eyas.model import Link, System, User
 from eyas.render.accounts import account_entries, owners
 from eyas.render.entries import Entry, install_links, link, merge, text
@@ -124,26 +125,30 @@ TRIMMED = (
 PROBED = (("probe4", ""), ("probe6", " nodad preferred_lft 0"))
 
 
-def base_entries(spec: Mapping[str, Any]) -> list[Entry]:
-    """What every container gets: who it is, where it is, and how it stops."""
+def base_entries(spec: Mapping[str, Any], *, untrusted: bool = False) -> list[Entry]:
+    """What every container gets: who it is, where it is, whom it asks for names, and how it stops.
+
+    An untrusted one asks the world for names, and is told of nobody.
+    """
     # No network on the wire, only the host: what containers say to each other passes its packet filter as well.
-    lines = ["link set host0 up", f"addr add {_bare(spec['address4'])}/32 dev host0"]
+    lines = [f"link set host0 address {hardware(spec['address4'])}", "link set host0 up"]
+    lines.append(f"addr replace {_bare(spec['address4'])}/32 dev host0")
     if spec["address6"]:
-        lines.append(f"addr add {_bare(spec['address6'])}/128 dev host0 nodad")
-    lines.append(f"route add default via {spec['gateway4']} dev host0 onlink")
+        lines.append(f"addr replace {_bare(spec['address6'])}/128 dev host0 nodad")
+    lines.append(f"route replace default via {spec['gateway4']} dev host0 onlink")
     if spec["address6"] and spec["gateway6"]:
-        lines.append(f"route add default via {spec['gateway6']} dev host0 onlink")
+        lines.append(f"route replace default via {spec['gateway6']} dev host0 onlink")
     # By these the host reaches this generation also while another is the current one; nothing is sent from them.
     more = spec.get("beside") or {}
-    lines += [f"addr add {more[key]} dev host0{end}" for key, end in PROBED if more.get(key)]
+    lines += [f"addr replace {more[key]} dev host0{end}" for key, end in PROBED if more.get(key)]
     stop = f"[Manager]\nDefaultTimeoutStopSec={spec['stop_timeout']}s\n"
     journal = "[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRuntimeMaxUse=16M\n"
     entries = [
         text("/etc/machine-id", f"{spec['machine_id']}\n", 0o444),
         text("/etc/hostname", f"{spec['name']}\n"),
-        link("/etc/hosts", "/run/eyas-names/hosts"),
+        *(_own_names(spec) if untrusted else _names(spec)),
         link(f"{UNITS}/default.target", "/usr/lib/systemd/system/multi-user.target"),
-        text("/etc/eyas/address", "\n".join(lines) + "\n"),
+        text("/etc/eyas/address", "\n".join(lines) + "\n", restart=["eyas-address.service"]),
         text("/etc/systemd/system.conf.d/50-eyas.conf", stop),
         text("/etc/systemd/journald.conf.d/50-eyas.conf", journal, restart=["systemd-journald.service"]),
         # /run/nologin shuts people out until systemd-user-sessions.service has run, which is one of those trimmed
@@ -157,6 +162,19 @@ def base_entries(spec: Mapping[str, Any]) -> list[Entry]:
     if "nspawn" in spec["grants"]:
         entries += unit_entries("eyas-nspawn.service", NSPAWN_MOUNT, enable=True)
     return entries
+
+
+def _names(spec: Mapping[str, Any]) -> list[Entry]:
+    """The names of the fleet by a file and, for those who ask by themselves, by the host's name server."""
+    servers = [gateway for gateway in (spec["gateway4"], spec["gateway6"]) if gateway]
+    lines = "".join(f"nameserver {server}\n" for server in servers)
+    return [link("/etc/hosts", "/run/eyas-names/hosts"), text("/etc/resolv.conf", lines)]
+
+
+def _own_names(spec: Mapping[str, Any]) -> list[Entry]:
+    own = [f"{_bare(spec[key])}\t{spec['name']}\n" for key in ("address4", "address6") if spec[key]]
+    localhost = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+    return [text("/etc/hosts", localhost + "".join(own)), link("/etc/resolv.conf", "/run/eyas-names/outside.conf")]
 
 
 def _bare(address: str) -> str:
@@ -252,8 +270,14 @@ def _quoted(value: str) -> str:
 
 
 def layer_entries(
-    spec: Mapping[str, Any], system: System, facts: Mapping[str, Any], users: Sequence[User], names: Names
+    spec: Mapping[str, Any],
+    system: System,
+    facts: Mapping[str, Any],
+    users: Sequence[User],
+    names: Names,
+    *,
+    untrusted: bool = False,
 ) -> list[Entry]:
     """All entries of a container's configuration layer, ordered by path."""
-    ours = [*base_entries(spec), *account_entries(facts, users)]
+    ours = [*base_entries(spec, untrusted=untrusted), *account_entries(facts, users)]
     return merge(ours, part_entries(system, facts, users, names))

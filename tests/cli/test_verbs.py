@@ -54,7 +54,7 @@ def test_check_as_json(garuda: Path) -> None:
         ("443", "forward of 443/tcp to web-front, port 443"),
         ("443/udp", "forward of 443/udp to web-front, port 443"),
         ("mesh.example.org", "site mesh.example.org, answered by meshcentral, in web-front"),
-        ("kernel.pid_max", "kernel setting kernel.pid_max of host immortalis"),
+        ("vm.overcommit_memory", "kernel setting vm.overcommit_memory of host immortalis"),
         ("/data_1/containers/postgres/data", "data of postgres: "),
         ("web-front:/etc/nginx/nginx.conf", "file /etc/nginx/nginx.conf in web-front"),
         (

@@ -15,7 +15,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
 HEAD = "from eyas import *\nbase = Image.debian()\n"
 TAIL = """
 things = [thing for thing in globals().values() if isinstance(thing, Container)]
-fleet = Fleet(Host("alpha", Uplink("eth0", "203.0.113.10/26"), Bridge("br0", "10.0.5.1/24"), things))
+fleet = Fleet(Host("alpha", Uplink("eth0", "203.0.113.10/26"), Bridge("br0", "10.0.5.1/24"), things, open=[Open(22)]))
 """
 
 

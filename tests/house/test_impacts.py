@@ -17,7 +17,7 @@ CONTAINER = {
 }  # fmt: skip
 """Field of a Container, and the field of the spec on the host that it becomes."""
 
-ELSEWHERE = {"name", "parts", "root", "forwards", "users", "files", "units", "environment"}
+ELSEWHERE = {"name", "parts", "root", "forwards", "uses", "untrusted", "users", "files", "units", "environment"}
 """What becomes another container, several fields, the firewall, or files with their own hooks."""
 
 

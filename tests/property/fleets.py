@@ -10,7 +10,22 @@ from typing import Any
 from hypothesis import strategies as st
 
 from eyas.core.words import Resource
-from eyas.model import Bind, Bridge, Container, File, Forward, Host, Image, Limits, Root, Unit, Uplink, User, merged
+from eyas.model import (
+    Bind,
+    Bridge,
+    Container,
+    File,
+    Forward,
+    Host,
+    Image,
+    Limits,
+    Open,
+    Root,
+    Unit,
+    Uplink,
+    User,
+    merged,
+)
 from eyas.render import desired
 
 NAMES = ("a", "b", "c", "d")
@@ -106,6 +121,7 @@ def hosts(draw: st.DrawFn) -> Host:
         Uplink("eth0", "203.0.113.2/24"),
         Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
         made,
+        open=[Open(22)],
         sysctls={"vm.swappiness": draw(some(10, 20))} if draw(st.booleans()) else {},
         packages=sorted(draw(st.sets(some("curl", "less")))),
         files={"/etc/motd": draw(some("hello", "bye"))} if draw(st.booleans()) else {},

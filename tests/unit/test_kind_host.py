@@ -6,9 +6,10 @@ from typing import Any
 
 from eyas.core.words import Action, Change, Impact, Reason, Resource
 from eyas.kind import KINDS
-from eyas.kind.firewall import changed_forwards, file_text, forwards
+from eyas.kind.firewall import file_text
 from eyas.kind.names import changed_names
 from eyas.kind.network import link_of
+from eyas.kind.rights import changed, forwards
 from eyas.kind.unit import install_links
 from tests.world import World
 
@@ -46,21 +47,24 @@ def test_forwards_are_read_from_the_rules() -> None:
 
 
 def test_a_firewall_says_which_forward_changed() -> None:
-    assert changed_forwards(RULES, RULES.replace("80 comment", "81 comment")) == [
+    assert changed(RULES, RULES.replace("80 comment", "81 comment")) == [
         "forward 80/tcp to web removed",
         "forward 81/tcp to web added",
     ]
-    assert changed_forwards(RULES, RULES.replace("10.0.5.10 . 80", "10.0.5.11 . 80")) == [
+    assert changed(RULES, RULES.replace("10.0.5.10 . 80", "10.0.5.11 . 80")) == [
         "forward 80/tcp to web follows a new address or port"
     ]
-    assert changed_forwards(RULES, RULES + "# other\n") == ["rules changed"]
+    assert changed(RULES, RULES + "# other\n") == ["rules changed"]
 
 
 def test_the_firewall_file_replaces_in_one_transaction() -> None:
     lines = [
         line for line in file_text(World().files, "table inet eyas { }\n").splitlines() if not line.startswith("#")
     ]
-    assert lines == ["table inet eyas", "delete table inet eyas", "table inet eyas { }"]
+    assert lines == [
+        *(f"{verb}table {family} eyas" for family in ("inet", "bridge") for verb in ("", "delete ")),
+        "table inet eyas { }",
+    ]
     assert "flush ruleset" not in file_text(World().files, "")
 
 

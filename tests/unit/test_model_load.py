@@ -12,7 +12,10 @@ from eyas.model import base as machinery
 from eyas.model import check, load
 
 HEAD = "from eyas import *\nbase = Image.debian()\n"
-TAIL = "fleet = Fleet(Host('alpha', Uplink('eth0', '203.0.113.10/26'), Bridge('br0', '10.0.5.1/24'), [{}]))\n"
+TAIL = (
+    "fleet = Fleet(Host('alpha', Uplink('eth0', '203.0.113.10/26'), Bridge('br0', '10.0.5.1/24'), [{}], "
+    "open=[Open(22)]))\n"
+)
 
 
 def write(folder: Path, body: str, containers: str = "web") -> Path:

@@ -25,7 +25,8 @@ def test_forward_without_reflection_answers_the_uplink_only() -> None:
 
 def test_no_forward_means_no_map_and_no_translation() -> None:
     text = ruleset([], WIRES)
-    assert "map " not in text
+    assert "map tcp" not in text
+    assert "map udp" not in text
     assert "dnat ip" not in text
     assert 'oifname "eth0" ip saddr 10.0.5.0/24 masquerade' in text
 

@@ -12,6 +12,7 @@ from eyas import (
     Host,
     Image,
     Limits,
+    Open,
     Probe,
     Root,
     Site,
@@ -117,6 +118,7 @@ fleet = Fleet(
         uplink=Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         bridge=Bridge("br0", "10.0.6.1/24", "fd00:6::1/64"),
         containers=[each for each in (app, plain, postgres, compose, web) if each.name in knobs.WITH],
+        open=[Open(22)],
         sysctls={"net.ipv4.tcp_fin_timeout": knobs.HOST_OPTION},
     )
 )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from eyas.core import paths
 from eyas.core.words import Fields, Json, digest
-from eyas.kind.slots import beside, own, plain, probed, slot_of, split, unit_names
+from eyas.kind.slots import beside, hardware, own, plain, probed, slot_of, split, unit_names
 
 HEADER = "# eyas container "
 DIGEST = "# made by eyas; digest of what follows: "
@@ -263,6 +263,8 @@ def _readdress(spec: Fields) -> str:
         probes = plain(beside(spec).get(f"probe{family}"))
         if stable and mine:
             found += [f"s# {_literal(stable)}/[0-9]*# {mine}/{length}#", f"\\# {_literal(probes)}/#d"]
+    if mine4 := plain(own(spec, "address4")):
+        found.append(f"s#^link set host0 address .*#link set host0 address {hardware(mine4)}#")
     # Its address alone is a network of its own, and the gateway is in another.
     return "; ".join([*found, "s# dev host0$# dev host0 onlink#; s#^\\(addr .*\\) onlink$#\\1#"])
 

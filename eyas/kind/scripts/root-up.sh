@@ -91,7 +91,7 @@ fi
 
 # 5. Name servers of the host as they are now, unless the definition has its own. A stub on a loopback address of the
 #    host answers nobody in a container.
-if ! [ -e "${LOWERS%% *}/etc/resolv.conf" ]; then
+if ! [ -e "${LOWERS%% *}/etc/resolv.conf" ] && ! [ -L "${LOWERS%% *}/etc/resolv.conf" ]; then
     for servers in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
         [ -s $servers ] || continue
         cat $servers >"$made/etc/resolv.conf"

@@ -7,7 +7,7 @@ ORDER = ("three", "two", "one")
 """In which they roll: by their edges, then by name."""
 
 FLEET = """\
-from eyas import Bridge, Container, File, Fleet, Forward, Host, Image, Probe, Root, System, Uplink
+from eyas import Bridge, Container, File, Fleet, Forward, Host, Image, Open, Probe, Root, System, Uplink
 
 base = Image.debian("trixie", packages=["ca-certificates", "curl", "less"], name="garuda")
 service = "[Service]\\nExecStart=/usr/local/bin/serve {port}\\n\\n[Install]\\nWantedBy=multi-user.target\\n"
@@ -47,6 +47,7 @@ fleet = Fleet(
         Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         Bridge("br0", "10.0.11.1/24", "fd00:11::1/64"),
         [one, two, three],
+        open=[Open(22)],
     )
 )
 """

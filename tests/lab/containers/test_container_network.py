@@ -108,7 +108,7 @@ def test_a_changed_forward_leaves_connections_and_foreign_tables_alone(cells: Ce
 
 GAMMA = """
 gamma = Container(
-    "gamma", "10.0.7.60", base, parts=[ssh(), team(people), answers],
+    "gamma", "10.0.7.60", base, parts=[ssh(), team(people), answers, System(clients=[Client("alpha", 8080)])],
     binds=[Bind("/srv/gamma", persistent=True)],
 )
 fleet = Fleet("""

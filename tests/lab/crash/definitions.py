@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HEAD = """\
-from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Probe, Root, Uplink, User
+from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Open, Probe, Root, Uplink, User
 
 base = Image.debian("trixie", packages=[], name="tiny")
 small = {"root": Root(size="32M"), "stop_timeout": 5, "drain": 1, "settle": 0}
@@ -16,6 +16,7 @@ def fleet_of(*containers, **more):
             Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
             Bridge("br0", "10.0.9.1/24", "fd00:9::1/64"),
             containers,
+            open=[Open(22)],
             **more,
         )
     )

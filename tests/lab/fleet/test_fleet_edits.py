@@ -21,11 +21,11 @@ PUBLIC = ("203.0.113.112", "[2001:db8:5:1::2]")
 @pytest.fixture(scope="module")
 def fleet(garuda: Garuda) -> Iterator[Garuda]:
     """The fleet, and at the end the example again: all edits taken back at once."""
-    garuda.eyas("apply", "--yes")
+    garuda.apply()
     yield garuda
-    garuda.restore()
-    garuda.eyas("apply", "--yes")
-    assert garuda.plan() == set()
+    garuda.put_back()
+    garuda.apply()
+    assert garuda.costs() == set()
 
 
 @pytest.fixture
@@ -33,15 +33,15 @@ def change(fleet: Garuda, failed: list[str]) -> Change:
     """Plan and apply what was edited: as expected, and nothing else."""
     if failed:  # what an edit left that went wrong is not the next one's fault
         failed.clear()
-        fleet.restore()
-        fleet.eyas("apply", "--yes")
+        fleet.put_back()
+        fleet.apply()
 
     def change(expected: dict[str, str], restarts: set[str] = frozenset(), gone: set[str] = frozenset()) -> Any:
         before = fleet.runs()
         planned = fleet.json("plan")
         assert costs(planned) == set(expected.items())
         assert fleet.runs() == before, "to plan is to look"
-        done = fleet.apply()
+        done = fleet.applied()
         assert costs(done["plan"]) == costs(planned)
         after = fleet.runs()
         same = {name for name in after if after[name] == before.get(name)}
@@ -50,7 +50,7 @@ def change(fleet: Garuda, failed: list[str]) -> Change:
         for name in restarts & set(before):
             assert after[name][0] != before[name][0]
             assert after[name][1] != before[name][1]
-        assert fleet.plan() == set(), "a second plan is empty"
+        assert fleet.costs() == set(), "a second plan is empty"
         print(f"{sorted(expected.items())}: {done['seconds']:.1f} s")
         return done
 
@@ -78,11 +78,11 @@ def test_an_option_of_the_host(fleet: Garuda, change: Change) -> None:
 
 
 def test_a_limit_of_one_container(fleet: Garuda, change: Change) -> None:
-    assert fleet.unit("meshcentral", "MemoryMax") == str(2 << 30)
+    assert fleet.detail("meshcentral", "MemoryMax") == str(2 << 30)
     fleet.edit('limits=Limits(memory="2G", cpus=2)', 'limits=Limits(memory="3G", cpus=1.5)')
     change({"meshcentral": "live"})
-    assert fleet.unit("meshcentral", "MemoryMax") == str(3 << 30)
-    assert fleet.unit("meshcentral", "CPUQuotaPerSecUSec") == "1.500000s"
+    assert fleet.detail("meshcentral", "MemoryMax") == str(3 << 30)
+    assert fleet.detail("meshcentral", "CPUQuotaPerSecUSec") == "1.500000s"
 
 
 def test_a_file_of_a_part(fleet: Garuda, change: Change) -> None:
@@ -95,7 +95,7 @@ def test_a_file_of_a_part(fleet: Garuda, change: Change) -> None:
 
 
 def test_a_package_of_one_container(fleet: Garuda, change: Change) -> None:
-    assert fleet.run("--lab", "exec", "chaotic-kde", "--", "hello").code == 127
+    assert fleet.run("exec", "chaotic-kde", "--", "hello").code == 127
     fleet.edit("ssh_port=226,", 'ssh_port=226, packages=["hello"],')
     done = change({"chaotic-kde": "restart"}, restarts={"chaotic-kde"})
     assert "package hello added" in str(done["plan"]["changes"])
@@ -121,9 +121,11 @@ def test_a_forward_comes_and_goes(fleet: Garuda, change: Change) -> None:
 def test_a_container_comes_and_goes_and_its_data_stays(fleet: Garuda, change: Change) -> None:
     fleet.edit(
         "# --- builders",
-        'notes = ours("notes", 110, repository(), binds=[kept("/data_1/containers/notes", "/srv/http/notes")])\n\n\n'
+        'notes = ours(\n    "notes", 110, repository(), System(clients=[Client("web-front", 80)]),\n'
+        '    binds=[kept("/data_1/containers/notes", "/srv/http/notes")])\n\n\n'
         "# --- builders",
     )
+    fleet.edit("import Bind, Bridge, ", "import Client, System, Bind, Bridge, ")
     fleet.edit("kde, stacks],", "kde, stacks, notes],")
     change({"notes": "live", "host": "live"}, restarts={"notes"})
     assert fleet.health()["notes"] == "healthy"
@@ -158,8 +160,8 @@ def test_a_default_that_concerns_three_containers(fleet: Garuda, change: Change)
     fleet.edit("Limits(cpu_weight=50, ", "Limits(cpu_weight=60, tasks=9000, ")
     builders = {"repo", "chaotic-kde", "temeraire"}
     change(dict.fromkeys(builders, "live"))
-    assert {name for name in NAMES if fleet.unit(name, "CPUWeight") == "60"} == builders
-    assert {name for name in NAMES if fleet.unit(name, "TasksMax") == "9000"} == builders
+    assert {name for name in NAMES if fleet.detail(name, "CPUWeight") == "60"} == builders
+    assert {name for name in NAMES if fleet.detail(name, "TasksMax") == "9000"} == builders
 
 
 def test_a_person_for_all(fleet: Garuda, change: Change) -> None:
@@ -216,7 +218,7 @@ def test_a_site(fleet: Garuda, change: Change) -> None:
 def test_an_edge_of_the_start_order(fleet: Garuda, change: Change) -> None:
     fleet.edit("    ssh_port=224,\n", "    after=[postgres], ssh_port=224,\n")
     change({"forum": "live"})
-    assert "systemd-nspawn@postgres.service" in fleet.unit("forum", "After").split()
+    assert "systemd-nspawn@postgres.service" in fleet.detail("forum", "After").split()
 
 
 def test_a_probe(fleet: Garuda, change: Change) -> None:
@@ -231,8 +233,8 @@ def test_times_and_words(fleet: Garuda, change: Change) -> None:
     where = '    binds=[kept("/data_1/containers/meshcentral"'
     fleet.edit(where, '    stop_timeout="20s", description="Remote help",\n' + where)
     change({"meshcentral": "live"})
-    assert fleet.unit("meshcentral", "TimeoutStopUSec") == "25s"
-    assert fleet.unit("meshcentral", "Description") == "Remote help"
+    assert fleet.detail("meshcentral", "TimeoutStopUSec") == "25s"
+    assert fleet.detail("meshcentral", "Description") == "Remote help"
 
 
 def test_a_bind_of_one_container(fleet: Garuda, change: Change) -> None:
@@ -243,7 +245,7 @@ def test_a_bind_of_one_container(fleet: Garuda, change: Change) -> None:
 
 
 def test_all_of_it_taken_back(fleet: Garuda, change: Change) -> None:
-    fleet.restore()
+    fleet.put_back()
     concerned = {
         **dict.fromkeys(NAMES, "reload"),
         **dict.fromkeys(("chaotic-kde", "docker"), "restart"),
@@ -252,9 +254,9 @@ def test_all_of_it_taken_back(fleet: Garuda, change: Change) -> None:
     }
     change(concerned, restarts={"chaotic-kde", "docker"})
     fleet.host.fail("getent", "passwd", "dora")
-    assert fleet.unit("meshcentral", "MemoryMax") == str(2 << 30)
-    assert fleet.unit("repo", "TasksMax") == "16384"
-    assert fleet.unit("forum", "After").find("postgres") == -1
+    assert fleet.detail("meshcentral", "MemoryMax") == str(2 << 30)
+    assert fleet.detail("repo", "TasksMax") == "16384"
+    assert fleet.detail("forum", "After").find("postgres") == -1
     fleet.well()
     page(fleet, "wiki.example.org", "<title>wiki</title>")
     listed = fleet.eyas("plan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FLEET = """\
 from eyas import (
-    Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Link, Probe, Root, System, Unit, Uplink, User,
+    Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Link, Open, Probe, Root, System, Unit, Uplink, User,
 )
 
 base = Image.debian("trixie", packages=[], name="tiny")
@@ -59,6 +59,7 @@ fleet = Fleet(
         Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         Bridge("br0", "10.0.9.1/24", "fd00:9::1/64"),
         [alpha, beta, gamma],
+        open=[Open(22)],
         sysctls={"net.ipv4.tcp_fin_timeout": 50},
         files={"/etc/impact.conf": "one"},
         users=[User("ann", 1001)],

@@ -19,7 +19,7 @@ FILES = ("/etc/note.conf", "/srv/deep/er/note.conf")
 IMAGES = ("lean", "fat")
 
 HEAD = """\
-from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Probe, Root, Unit, Uplink, User
+from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Open, Probe, Root, Unit, Uplink, User
 
 images = {
     "lean": Image.debian("trixie", packages=[], name="tiny"),
@@ -75,6 +75,7 @@ fleet = Fleet(
         Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         Bridge("br0", "10.0.9.1/24", "fd00:9::1/64"),
         [{names}],
+        open=[Open(22)],
         sysctls={sysctls!r},
         files={files!r},
         users=[{users}],

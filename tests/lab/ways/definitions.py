@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TEXT = """\
-from eyas import Bridge, Container, Fleet, Forward, Host, Image, Limits, Root, Uplink, User
+from eyas import Bridge, Container, Fleet, Forward, Host, Image, Limits, Open, Root, Uplink, User
 
 tiny = Image.debian("trixie", packages=[], name="tiny")
 fat = Image.debian("trixie", packages=["ca-certificates", "curl", "less"], name="garuda")
@@ -21,6 +21,7 @@ fleet = Fleet(
         Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         Bridge("br0", "10.0.9.1/24", "fd00:9::1/64"),
         [%(names)s],
+        open=[Open(22)],
         sysctls={"net.ipv4.tcp_fin_timeout": %(fin)s},
         files={"/etc/ways.conf": "%(conf)s\\n"},
         packages=%(packages)s,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FLEET = """\
-from eyas import Bind, Bridge, Container, Fleet, Host, Image, Limits, Probe, Root, System, Uplink, User
+from eyas import Bind, Bridge, Container, Fleet, Host, Image, Limits, Open, Probe, Root, System, Uplink, User
 
 base = Image.debian("trixie", packages=[], name="tiny")
 times = {"stop_timeout": 5, "start_timeout": 20, "drain": 1, "settle": 1}
@@ -30,6 +30,7 @@ fleet = Fleet(
         Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         Bridge("br0", "10.0.12.1/24", "fd00:12::1/64"),
         [one, two],
+        open=[Open(22)],
     )
 )
 """.replace("\\\\n", "\\n")

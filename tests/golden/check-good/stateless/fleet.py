@@ -1,4 +1,4 @@
-from eyas import Bind, Bridge, Container, Fleet, Forward, Host, Image, Probe, Uplink
+from eyas import Bind, Bridge, Container, Fleet, Forward, Host, Image, Open, Probe, Uplink
 
 base = Image.debian("trixie", packages=["curl"])
 db = Container("db", "10.0.5.9", base)
@@ -15,5 +15,6 @@ fleet = Fleet(
         Uplink("eth0", "203.0.113.112/26"),
         Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
         containers=[db, web, app],
+        open=[Open(22)],
     )
 )

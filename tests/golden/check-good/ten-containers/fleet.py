@@ -10,6 +10,7 @@ from eyas import (
     Host,
     Image,
     Limits,
+    Open,
     Probe,
     Root,
     Site,
@@ -107,6 +108,7 @@ fleet = Fleet(
         bridge=Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
         containers=[web, temeraire, repo, runner, postgres, mesh, forum, mastodon, kde, stacks],
         sysctls={"vm.overcommit_memory": 1, "kernel.pid_max": 4194304, "fs.inotify.max_user_watches": "1048576"},
+        open=[Open(666)],
         packages=["htop"],
     )
 )

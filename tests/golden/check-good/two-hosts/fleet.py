@@ -1,4 +1,4 @@
-from eyas import Bridge, Container, Fleet, Forward, Host, Image, Uplink
+from eyas import Bridge, Container, Fleet, Forward, Host, Image, Open, Uplink
 
 base = Image.debian()
 
@@ -11,6 +11,7 @@ def host(name, last):
         Uplink("eth0", f"203.0.113.{last}/26"),
         Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
         [web.with_(after=[database]), database],
+        open=[Open(22)],
     )
 
 

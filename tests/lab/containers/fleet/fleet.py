@@ -1,6 +1,22 @@
 """A small fleet to look at containers with: two that share an image, one for each thing that needs a grant."""
 
-from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Probe, Root, System, Uplink
+from eyas import (
+    Bind,
+    Bridge,
+    Client,
+    Container,
+    File,
+    Fleet,
+    Forward,
+    Host,
+    Image,
+    Limits,
+    Open,
+    Probe,
+    Root,
+    System,
+    Uplink,
+)
 from eyas.parts import docker, loops, members, nspawn_builder, published, ssh, team
 
 base = Image.debian("trixie", packages=["ca-certificates", "curl", "less"], name="garuda")
@@ -33,6 +49,7 @@ alpha = Container(
         Forward(8080), Forward(8081), Forward(9080, to=8080), Forward(5300, "udp"), Forward(5353, "udp", to=5300),
         Forward(2222, to=22), Forward(7080, to=8080, reflect=False),
     ],
+    uses=["dock"],
 )  # fmt: skip
 
 beta = Container(
@@ -42,6 +59,7 @@ beta = Container(
     files={"/usr/local/bin/stubborn": File.read("stubborn", mode=0o755)},
     units={"stubborn.service": service("/usr/local/bin/stubborn")},
     after=[alpha],
+    uses=[alpha],
     stop_timeout="3s",
 )  # fmt: skip
 
@@ -49,6 +67,7 @@ dock = Container(
     "dock", "10.0.7.30", base,
     parts=[docker("/srv/dock"), published("page", 8088, {"index.html": "from docker\n"})],
     grants=["tun"],
+    uses=[alpha, beta],
 )  # fmt: skip
 
 nest = Container("nest", "10.0.7.40", base, parts=[nspawn_builder("inner")])
@@ -61,5 +80,6 @@ fleet = Fleet(
         uplink=Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         bridge=Bridge("br0", "10.0.7.1/24", "fd00:7::1/64"),
         containers=[alpha, beta, dock, nest, image],
+        open=[Open(22)],
     )
 )

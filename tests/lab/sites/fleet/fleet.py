@@ -2,7 +2,7 @@
 
 from sites import sites
 
-from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Link, System, Unit, Uplink
+from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Link, Open, Site, System, Unit, Uplink
 from eyas.parts import front, nginx
 
 base = Image.debian("trixie", packages=["ca-certificates", "curl", "less"], name="garuda")
@@ -97,7 +97,14 @@ pages = System(
 
 web = Container(
     "web-front", "10.0.9.10", base,
-    parts=[everywhere, pages, front(*sites(app, second, KEYS, WWW))],
+    parts=[
+        everywhere,
+        pages,
+        front(
+            *sites(app, second, KEYS, WWW),
+            Site("last.example.org", to=app.port(8000)),
+        ),
+    ],
     binds=[Bind("/srv/acme", "/var/lib/acme", persistent=True)],
     forwards=[Forward(80), Forward(443), Forward(443, "udp"), Forward(8448)],
 )  # fmt: skip
@@ -108,5 +115,6 @@ fleet = Fleet(
         uplink=Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         bridge=Bridge("br0", "10.0.9.1/24", "fd00:9::1/64"),
         containers=[app, second, web],
+        open=[Open(22)],
     )
 )
