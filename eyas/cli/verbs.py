@@ -46,6 +46,7 @@ PART = Argument("names", "With --only: containers, or `host`.", "NAME", required
 ONLY = Option(
     "only", ("--only",), "Only what belongs to the named containers, or to the `host`, and what they stand on."
 )
+SITES = Argument("names", "Sites by name, or containers.", "NAME", many=True, complete="containers")
 COMMAND = Argument("command", "The command and its arguments, after --.", "COMMAND", many=True)
 LAB_HOST = Argument("name", "A host of the lab, or `internet`.", "HOST", complete="lab")
 LAB_DIR = Argument("folder", "The fleet's directory (default: as for -C).", "DIR", required=False, complete="folders")
@@ -168,6 +169,60 @@ VERBS = (
         (Option("everything", ("--all",), "List also what counts as noise."), JSON),
     ),
     Verb(
+        "ports",
+        "ports",
+        "Show who listens where, beside what is declared.",
+        "Crosses forwards, open ports of the host, sites and uses with the sockets of each container and of the host. "
+        "Named are a forward that leads to nobody, or to somebody who listens on the loopback only; what a front "
+        "serves and no forward leads to; a listener that no definition speaks of; a port that is open to the world "
+        "and that nobody declared. Ends with 1 when there are errors; warnings alone end with 0.",
+        options=(JSON,),
+        looks=True,
+    ),
+    Verb(
+        "sites",
+        "sites",
+        "List the public names, who answers for them, and how they are now.",
+        "Each with its certificate's days, and with two answers: that of the backend, asked as the front asks it, and "
+        "that of the front, asked by the public address. Ends with 1 when a site is not well.",
+        options=(JSON,),
+        looks=True,
+    ),
+    Verb(
+        "verify",
+        "verify",
+        "Ask everything that is declared from where it matters, and name what is wrong.",
+        "Probes, ports, names, certificates, databases and visitors' addresses are asked from inside each container, "
+        "from the host and from outside: in a lab by a client in its internet, elsewhere by the public addresses from "
+        "the host, and it says so. Parts add their own questions by `System(checks=[...])`. Each finding comes with a "
+        "remedy and the line of the definitions. Changes nothing; a request with a mark in it is made of each site "
+        "whose visitors' addresses are checked. Ends with 0 when all is well, also with warnings, and with 1 when "
+        "something is wrong.",
+        options=(
+            Option(
+                "place",
+                ("--from",),
+                "Ask only from there: `inside`, `host`, `outside`, or a container.",
+                "WHERE",
+                complete="containers",
+            ),
+            JSON,
+        ),
+        looks=True,
+    ),
+    Verb(
+        "maintenance on",
+        "maintenance_on",
+        "Let sites, or all sites of containers, answer with their page of maintenance.",
+        "Browsers get the page with status 503 and Retry-After, programs a plain 503. It takes effect at once, and "
+        "lasts until it is switched off or the front is restarted; a reload of the front keeps it.",
+        (SITES,),
+        (JSON,),
+        looks=True,
+    ),
+    Verb("maintenance off", "maintenance_off", "Let sites answer again.", "", (SITES,), (JSON,), looks=True),
+    Verb("maintenance list", "maintenance_list", "List what is under maintenance.", options=(JSON,), looks=True),
+    Verb(
         "shell",
         "shell",
         "Open a shell in a container.",
@@ -217,5 +272,8 @@ VERBS = (
     Verb("version", "version", "Print the version of eyas."),
 )
 
-GROUPS = {"lab": "Virtual hosts on this machine, to try a fleet before a server has it."}
+GROUPS = {
+    "lab": "Virtual hosts on this machine, to try a fleet before a server has it.",
+    "maintenance": "Sites that say that they are being worked on.",
+}
 BY_NAME = {verb.name: verb for verb in VERBS}

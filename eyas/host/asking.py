@@ -9,6 +9,7 @@ asked at once. Every answer has ``ok`` (an answer came) and ``said``, in words t
     {"do": "http",     "name", "address", "port", "tls", "path", "headers"}    adds status, headers, body, certificate
     {"do": "postgres", "name" or "address", "port", "user", "database"}        adds code (SQLSTATE)
     {"do": "resolve",  "name"}                                                 adds addresses
+    {"do": "scan",     "address", "ports"}                                     adds open, the ports that answer
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 24  # threads
 TIMEOUT = 5.0  # seconds for a question that does not say
+GROUP = 2000  # ports that are asked at once
+FILES = 16384  # that a process may have open for that, sockets being files
 BODY = 16384  # bytes of an answer that are looked at
 
 
@@ -57,6 +60,12 @@ def ask(question: Question) -> Answer:
     try:
         if question.get("do") == "resolve":
             return {"ok": True, "said": "", "addresses": resolved(str(question["name"]))}
+        if question.get("do") == "scan":
+            return {
+                "ok": True,
+                "said": "",
+                "open": scan(str(question["address"]), question["ports"], _patience(question)),
+            }
         with _connected(question) as wire:
             own = wire.getsockname()[0]
             answer = {"from": own, **ASKS[str(question["do"])](wire, question)}
@@ -86,6 +95,41 @@ def resolved(name: str) -> list[str]:
     """Addresses of a name, as programs here get them."""
     rows = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(row[4][0]) for row in rows))
+
+
+def scan(address: str, ports: Sequence[int], patience: float) -> list[int]:
+    """Those of the ports that accept connections: all asked at once, in groups, each group for ``patience`` seconds."""
+    import select
+
+    found = []
+    for begin in range(0, len(ports), GROUP):
+        wires, poll = {}, select.poll()
+        for port in ports[begin : begin + GROUP]:
+            wire = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            wire.setblocking(False)
+            wire.connect_ex((address, int(port)))
+            wires[wire.fileno()] = wire, int(port)
+            poll.register(wire, select.POLLOUT)
+        until = time.monotonic() + patience
+        while wires and (left := until - time.monotonic()) > 0:
+            for number, _ in poll.poll(left * 1000):
+                wire, port = wires.pop(number)
+                poll.unregister(number)
+                if wire.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    found.append(port)
+                wire.close()
+        for wire, _ in wires.values():
+            wire.close()
+    return sorted(found)
+
+
+def _more_files() -> None:
+    """Have as many files as we may."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _patience(question: Question) -> float:
@@ -254,6 +298,7 @@ def _common(name: bytes) -> str:
 def main() -> int:
     """Questions on stdin, answers on stdout."""
     task = json.load(sys.stdin)
+    _more_files()
     json.dump(ask_all(task["questions"], float(task.get("seconds") or 60.0)), sys.stdout)
     sys.stdout.flush()
     os._exit(0)  # a question that nobody answers keeps a thread waiting

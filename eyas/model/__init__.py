@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect, Rewrite, Static, Upstream
+    from eyas.model.checks import Check
     from eyas.model.files import File, Link, Unit, User
     from eyas.model.images import Image
     from eyas.model.loader import Loaded, load
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "rules": "check",
+    "checks": "Check",
     "files": "File Link Unit User",
     "images": "Image",
     "loader": "Loaded load",
@@ -46,6 +48,7 @@ __all__ = [
     "Backend",
     "Bind",
     "Bridge",
+    "Check",
     "Choose",
     "Client",
     "Container",

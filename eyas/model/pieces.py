@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from eyas.core.words import Impact
 from eyas.model.base import Thing
+from eyas.model.checks import Check
 from eyas.model.files import Environment, File, Files, Link, Owner, Unit, Units, User
 from eyas.model.sites import Site
 from eyas.model.values import (
@@ -201,6 +202,7 @@ class System(Thing):
     noise: Annotated[Many[Pattern], Impact.live] = Field(
         (), description="patterns of paths that nobody misses after a restart (`/var/lib/x/tmp/**`, `*.pyc`)"
     )
+    checks: Annotated[Many[Made[Check]], Impact.none] = Field((), description="what `eyas verify` asks about it")
 
     if TYPE_CHECKING:
 
@@ -224,6 +226,7 @@ class System(Thing):
             uses: Iterable[Container | Backend | str] = (),
             clients: Iterable[Client] = (),
             noise: Iterable[str] = (),
+            checks: Iterable[Check] = (),
         ) -> None: ...
 
     @property

@@ -54,6 +54,8 @@ def join(*systems: System) -> System:
         "sites",
         "uses",
         "clients",
+        "noise",
+        "checks",
     )
     environment: dict[str, dict[str, str]] = {}
     for s in systems:

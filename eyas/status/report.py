@@ -157,7 +157,7 @@ def _row(want: Resource, have: Resource | None, drift: Sequence[str], facts: Map
     if have is not None and have is want:
         state = state if state in ("running", "starting", "stopping") else "undeclared"
     running = state == "running"
-    failing = _failing(facts)
+    failing = failing_of(facts)
     since = unit.get("since")
     memory = facts.get("memory", unit.get("memory"))
     return Row(
@@ -181,7 +181,7 @@ def _health(state: str, failing: Sequence[str]) -> str:
     return "starting" if state == "starting" else ""
 
 
-def _failing(facts: Mapping[str, Json]) -> tuple[str, ...]:
+def failing_of(facts: Mapping[str, Json]) -> tuple[str, ...]:
     """What is wrong inside: probes that failed when they were last asked, and units that failed."""
     found: list[str] = []
     probes = facts.get("probes")
