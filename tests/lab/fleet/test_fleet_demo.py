@@ -81,7 +81,7 @@ def test_a_second_apply_does_nothing(garuda: Garuda) -> None:
     before = garuda.runs()
     assert set(before) == NAMES
     inside = {name: garuda.units(name) for name in ("web-front", "postgres", "docker")}
-    done = garuda.apply()
+    done = garuda.applied()
     assert costs(done["plan"]) == set()
     assert done["outcome"] is None or done["plan"]["changes"]
     assert set(done["plan"]["untouched"]) == NAMES

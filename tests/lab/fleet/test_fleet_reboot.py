@@ -50,7 +50,7 @@ def up_by_itself(garuda: Garuda) -> None:
         for other in others:
             assert times[other][1] <= times[name][0], f"{name} was begun before {other} was ready"
     garuda.well()
-    assert garuda.plan() == set()
+    assert garuda.costs() == set()
     for site, words in (("wiki", "<title>wiki"), ("social", '"database": "mastodon"'), ("mesh", "MeshCentral")):
         assert words in garuda.internet.get(f"https://{site}.example.org/", "-6")
     first = min(begun for begun, _ in times.values())
@@ -113,18 +113,18 @@ def _edit_file(garuda: Garuda) -> None:
 def test_what_was_changed_by_hand_is_found_and_mended(
     garuda: Garuda, by_hand: Deed, owner: str, impact: str, starts: set[str]
 ) -> None:
-    garuda.eyas("apply", "--yes")  # one that failed is not the next one's fault
+    garuda.apply()  # one that failed is not the next one's fault
     assert garuda.drift() == {}
     by_hand(garuda)
-    said = garuda.run("--lab", "status", "--exit-code")
+    said = garuda.run("status", "--exit-code")
     assert said.code == 3, said.out
     assert set(garuda.drift()) == {owner}
     before = garuda.runs()
-    done = garuda.apply()
+    done = garuda.applied()
     assert costs(done["plan"]) == {(owner, impact)}
     after = garuda.runs()
     assert {name for name in after if after[name] != before.get(name)} == starts
     assert garuda.drift() == {}
-    assert garuda.plan() == set()
+    assert garuda.costs() == set()
     garuda.well()
     assert "<title>wiki" in garuda.internet.get("https://wiki.example.org/", "-4")

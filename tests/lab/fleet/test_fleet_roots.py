@@ -79,7 +79,7 @@ def test_only_data_outlives_a_restart(garuda: Garuda) -> None:
     assert sorted(again) == sorted(keys)
     garuda.exec("mastodon", "rm", "-r", *KEPT, "/var/lib/mastodon/a")
     garuda.well()
-    assert garuda.plan() == set()
+    assert garuda.costs() == set()
 
 
 def test_two_containers_with_different_images_run_on_the_same_files(garuda: Garuda) -> None:
@@ -113,7 +113,7 @@ def test_the_store_holds_every_file_once(garuda: Garuda) -> None:
 
 def test_a_full_root_is_nobody_elses_trouble(garuda: Garuda) -> None:
     before = garuda.runs()
-    said = garuda.run("--lab", "exec", "iso-runner", "--", "sh", "-c", FILL)
+    said = garuda.run("exec", "iso-runner", "--", "sh", "-c", FILL)
     assert said.code != 0
     assert "No space left on device" in said.out
     try:
