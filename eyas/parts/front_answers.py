@@ -207,7 +207,8 @@ def proxied(proxy: Proxy, place: Location, shared: Shared) -> Lines:
     site = shared.site
     scheme = f"{'https' if proxy.https else 'http'}://{_peer(proxy, shared)}"
     path = literal(proxy.path) if proxy.path else ""
-    lines = [f'proxy_pass "{scheme}{path[1:]};' if path.startswith('"') else f"proxy_pass {scheme}{path};"]
+    quote, path = (path[0], path[1:]) if path[:1] in ("'", '"') else ("", path)
+    lines = [f"proxy_pass {quote}{scheme}{path};"]
     timeout = place.timeout or (3600 if proxy.stream else None) or site.timeout or PATIENCE
     if timeout != PATIENCE:
         lines += [f"proxy_read_timeout {time(timeout)};", f"proxy_send_timeout {time(timeout)};"]
@@ -278,10 +279,10 @@ def _told(proxy: Proxy, place: Location, shared: Shared) -> Lines:
     if not own and not proxy.credentials:
         return []
     taken = {name.lower() for name in own}
-    usual = {name.lower(): name for name in (*SENT, *shared.cleared)}
-    if taken & usual.keys():
+    own = {**{name: "" for name in shared.cleared if name not in CLEARED and name.lower() not in taken}, **own}
+    if taken & {name.lower() for name in (*SENT, *CLEARED)}:
         lines = [f"proxy_set_header {name} {value};" for name, value in SENT.items() if name.lower() not in taken]
-        lines += [f'proxy_set_header {name} "";' for name in shared.cleared if name.lower() not in taken]
+        lines += [f'proxy_set_header {name} "";' for name in CLEARED if name.lower() not in taken]
     else:
         lines = ["include eyas/proxy-headers;"]
     lines += [f"proxy_set_header {name} {value or chr(34) * 2};" for name, value in own.items()]

@@ -9,7 +9,7 @@ from importlib.resources import files
 from eyas.model.answers import Choose, Static
 from eyas.model.sites import Site
 from eyas.parts.common import HEADER, LIB
-from eyas.parts.front_answers import SENT, identities
+from eyas.parts.front_answers import CLEARED, SENT, identities
 from eyas.parts.front_sites import Front, page_of, trusting
 from eyas.parts.front_text import file_of
 
@@ -63,7 +63,7 @@ def shared_confs(
     found = {"conf.d/00-front.conf": common_conf(front, certificates, upload, more)}
     found |= {f"listen/{name}": text for name, text in listens(ports, more, front.http3).items()}
     found["eyas/proxy-headers"] = HEADER + "".join(f"proxy_set_header {n} {v};\n" for n, v in SENT.items())
-    found["eyas/proxy-headers"] += "".join(f'proxy_set_header {name} "";\n' for name in front.cleared)
+    found["eyas/proxy-headers"] += "".join(f'proxy_set_header {name} "";\n' for name in CLEARED)
     found["eyas/http"] = f"{HEADER}# What is answered over HTTP for any name, beside the way to HTTPS.\n"
     found |= {"eyas/unavailable": UNAVAILABLE, "eyas/unavailable-page": page_conf("default")}
     found |= {"eyas/pages/default.html": page, "eyas/pages/plain.txt": "503 This service is away for a moment.\n"}
@@ -174,6 +174,7 @@ def common_conf(front: Front, certificates: str, upload: int, more: Sequence[int
     quic = f"quic_host_key       {certificates}/front/quic.key;\n" if front.http3 else ""
     believed = "\n" + "".join(f"{line}\n" for line in trusting(front.trust)) if front.trust else ""
     unknown = "".join(f"    include listen/tls-{port}-default;\n" for port in more)
+    names = "".join(f'proxy_set_header {name} "";\n' for name in front.identities)
     types = _wrapped("gzip_types", COMPRESSED.split("\n"))
     return f"""\
 {HEADER}
@@ -221,7 +222,7 @@ proxy_connect_timeout 75s;
 # who reads slowly makes the backend wait, and fills no disk
 proxy_max_temp_file_size 0;
 include eyas/proxy-headers;
-
+{names}
 server {{
     include listen/http-default;
     server_name _;
