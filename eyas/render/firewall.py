@@ -161,6 +161,19 @@ def _itself(rules: Sequence[Rule]) -> tuple[list[str], list[str]]:
     return sets, uses
 
 
+def _led(rules: Sequence[str]) -> list[str]:
+    """To the current generation only who may talk to it: where the bridge itself redirects, a refusal of what is
+    translated already would not find its way back."""
+    lines = []
+    for rule in rules:
+        ip, family, echo = ("ip6", 6, "icmpv6") if rule.startswith("dnat ip6 ") else ("ip", 4, "icmp")
+        pair = f"{ip} saddr . {ip} daddr"
+        lines.append(f"\t\t{pair} @uses{family}_all {rule}")
+        lines.append(f"\t\t{pair} . meta l4proto . th dport @uses{family} {rule}")
+        lines.append(f"\t\tmeta l4proto {echo} {pair} @partners{family} {rule}")
+    return lines
+
+
 def ruleset(
     rules: Sequence[Rule],
     wires: Wires,
@@ -188,7 +201,7 @@ def ruleset(
     lines += _chain(
         "prerouting",
         "type nat hook prerouting priority dstnat; policy accept;",
-        [*(f"\t\t{rule}" for rule in twice.own), *_dnat(wires, used, only_reflected=False), *led],
+        [*(f"\t\t{rule}" for rule in twice.own), *_dnat(wires, used, only_reflected=False), *_led(twice.dnat)],
     )
     lines += _chain(
         "output",

@@ -6,8 +6,8 @@ asks for is known by the destination that it named, before any translation. What
 changes: a rule that goes away ends nothing, it lets nothing new begin.
 
 A refusal between containers, or towards the host, is an answer (a reset for TCP, for the rest ICMP "administratively
-prohibited") and not a silence, so that a missing ``uses`` shows at once. It is logged with the name of the one who asked, a few times a minute; and
-``refused4`` and ``refused6`` remember for an hour who asked for what.
+prohibited") and not a silence, so that a missing ``uses`` shows at once. It is logged with the name of the one who
+asked, a few times a minute; and ``refused4`` and ``refused6`` remember for an hour who asked for what.
 """
 
 from __future__ import annotations
