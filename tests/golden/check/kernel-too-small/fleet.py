@@ -1,0 +1,14 @@
+from eyas import Bridge, Container, Fleet, Host, Image, Open, Uplink
+
+base = Image.debian("trixie", packages=["curl"])
+web = Container("web", "10.0.5.10", base)
+fleet = Fleet(
+    Host(
+        "alpha",
+        Uplink("eth0", "203.0.113.112/26"),
+        Bridge("br0", "10.0.5.1/24"),
+        [web],
+        open=[Open(22)],
+        sysctls={"net.netfilter.nf_conntrack_max": 1024},
+    )
+)
