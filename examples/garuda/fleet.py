@@ -2,7 +2,25 @@
 
 from garuda import builder, mastodon
 
-from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Open, Site, Uplink
+from eyas import (
+    SECURE,
+    Answer,
+    Bind,
+    Bridge,
+    Container,
+    File,
+    Fleet,
+    Forward,
+    Host,
+    Image,
+    Limits,
+    Location,
+    Open,
+    Proxy,
+    Redirect,
+    Site,
+    Uplink,
+)
 from eyas.parts import (
     Database,
     docker,
@@ -130,17 +148,27 @@ isos = ours(
 
 # --- what the world sees -------------------------------------------------------------------------------------------
 
+matrix = Answer(200, '{"m.server": "example.org:8448"}', type="application/json")
+safe = {"headers": SECURE, "hsts": "365d"}
+
 web = ours(
     "web-front", 10,
     front(
+        Site(
+            "example.org",
+            Location.exact("/.well-known/matrix/server", matrix),
+            Location("/_matrix", Proxy(stacks.port(3001))),
+            Location("/", Redirect("https://wiki.example.org", status=302)),
+            tls_ports=[8448], **safe,
+        ),
+        Site("www.example.org", Redirect("https://example.org", keep_path=True, expires="1d")),
         Site("mesh.example.org", to=mesh.port(22260), timeout="1h"),
-        Site("wiki.example.org", to=stacks.port(3001), upload="50M"),
-        Site("forum.example.org", to=forum.port(80), aliases=["discourse.example.org"]),
+        Site("wiki.example.org", to=stacks.port(3001), upload="50M", **safe),
+        Site("forum.example.org", to=forum.port(80), aliases=["discourse.example.org"], **safe),
         Site("social.example.org", to=social.port(80), upload="100M"),
-        Site("repo.example.org", to=temeraire.port(80), access_log=False),
+        Site("repo.example.org", to=temeraire.port(80), access_log=False, plain=True),
         Site("garuda.example.org", to=repo.port(80)),
         Site("kde.example.org", to=kde.port(80)),
-        ports=[8448],
     ),
     binds=[
         kept("/data_1/containers/web-front/acme", "/var/lib/acme"),
