@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
     from eyas.model import (
         SECURE,
+        Acme,
         Answer,
         Backend,
         Bind,
         Bridge,
+        Certificate,
         Check,
         Choose,
         Client,
         Container,
+        Dns,
         File,
         Fleet,
         Forward,
@@ -45,20 +48,24 @@ if TYPE_CHECKING:
         Uplink,
         Upstream,
         User,
+        Zone,
     )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SECURE",
+    "Acme",
     "Answer",
     "Backend",
     "Bind",
     "Bridge",
+    "Certificate",
     "Check",
     "Choose",
     "Client",
     "Container",
+    "Dns",
     "File",
     "Fleet",
     "Forward",
@@ -84,6 +91,7 @@ __all__ = [
     "Uplink",
     "Upstream",
     "User",
+    "Zone",
 ]
 
 

@@ -19,6 +19,7 @@ from eyas.kind import slots
 from tests.world_files import Fuse, Killed, Node, WorldFiles, new_id
 from tests.world_parts import (
     WorldAccounts,
+    WorldCertificates,
     WorldContainers,
     WorldFirewall,
     WorldKernel,
@@ -58,6 +59,7 @@ class World:
         self.traffic = WorldTraffic(self)
         self.keys = WorldKeys(self)
         self.network = WorldNetwork(self)
+        self.certificates = WorldCertificates(self)
         self.roots: dict[str, Assembled] = {}
 
     def ahead(self, patterns: Sequence[str]) -> None:
@@ -177,6 +179,7 @@ class World:
     def photograph(self, *, runs: bool = False) -> dict[str, object]:
         """The whole host as a value to compare. Left out: eyas' record of runs, ids that are new at each start."""
         hidden = (f"{paths.RUNS}/", f"{paths.PRINTS}/", f"{paths.PROBES}/", f"{paths.WAITS}/", f"{paths.ACCEPTED}/")
+        hidden += (f"{paths.CERTIFICATES}/.",)  # pairs that were set aside
         nodes = {p: n for p, n in self.files.nodes.items() if runs or not (p + "/").startswith(hidden)}
         in_effect = {}
         for name in self.roots:

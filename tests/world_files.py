@@ -154,6 +154,14 @@ class WorldFiles:
         self.parents(path)
         self.nodes[path] = Node("link", 0o777, target=target)
 
+    def link(self, source: str, path: str) -> None:
+        check_path(path)
+        self.fuse.act()
+        if (node := self.nodes.get(source)) is None or node.type != "file":
+            raise Failed(f"cannot link {source}: there is no such file")
+        self.parents(path)
+        self.nodes[path] = node
+
     def mkdir(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
         check_path(path)
         self.fuse.act()

@@ -301,3 +301,56 @@ class WorldNetwork:
     def delete(self, link: str) -> None:
         self.world.fuse.act()
         self.links.discard(link)
+
+
+class WorldCertificates:
+    """An authority in memory, which refuses names that begin with ``refused``; challenges are answered where
+    ``answering`` says so."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.answering: set[str] = set()  # addresses
+        self.issued: list[tuple[str, ...]] = []
+        self.revoked: list[str] = []
+        self.days = 90.0
+
+    def obtain(self, orders: Sequence[Mapping[str, Any]], web: Sequence[str]) -> dict[str, str]:
+        errors = {}
+        for order in orders:
+            bad = [name for name in order["names"] if name.startswith("refused")]
+            if bad or (order["challenge"] == "http" and not web):
+                errors[str(order["name"])] = f"{bad[0] if bad else 'nobody answers'}: refused (unauthorized)"
+            else:
+                self.issued.append(tuple(order["names"]))
+                self._put(order, str(order["directory"]))
+        return errors
+
+    def placeholder(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        for order in orders:
+            self._put(order, "")
+        return {}
+
+    def revoke(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        self.world.fuse.act()
+        for order in orders:
+            assert self.world.files.read(f"{order['folder']}/fullchain.pem") is not None
+            self.revoked.append(str(order["name"]))
+        return {}
+
+    def suggest(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        return {}
+
+    def answers(self, address: str, folder: str) -> bool:
+        return address in self.answering and folder in self.world.files.nodes
+
+    def _put(self, order: Mapping[str, Any], directory: str) -> None:
+        now = time.time()
+        about = {"names": sorted(order["names"]), "not_before": now, "not_after": now + self.days * 86400}
+        files, folder = self.world.files, str(order["folder"])
+        files.mkdir(folder, 0o700)
+        for name, data in (
+            ("key.pem", b"key"),
+            ("fullchain.pem", b"chain"),
+            ("about.json", json.dumps({**about, "directory": directory}).encode()),
+        ):
+            files.write(f"{folder}/{name}", data, 0o600)

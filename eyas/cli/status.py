@@ -13,6 +13,7 @@ from eyas.core.errors import UsageError
 from eyas.core.words import Json, Resource
 
 if TYPE_CHECKING:
+    from eyas.remote.transport import Connection
     from eyas.status import Report
 
 DIFFERENCES = 3
@@ -55,7 +56,17 @@ def made(session: Session) -> Report:
         name: {**found, "os": wanted.systems.get(name, ""), **({"memory": counted[name]} if name in counted else {})}
         for name, found in look.facts().items()
     }
-    return report(session.host, wanted.resources, actual, changes, facts, runs, time.time(), session.observed().pending)
+    made = report(session.host, wanted.resources, actual, changes, facts, runs, time.time(), session.observed().pending)
+    return replace(made, warnings=(*made.warnings, *_certificates(connection, actual)))
+
+
+def _certificates(connection: Connection, actual: Mapping[str, Resource]) -> list[str]:
+    """What is to be said of certificates; a host without any is not asked."""
+    if not any(resource.kind == "certificate" for resource in actual.values()):
+        return []
+    from eyas.status.certificates import warnings
+
+    return warnings(connection.certificates()["certificates"], time.time())
 
 
 def _runs(resource: Resource) -> bool:

@@ -223,6 +223,20 @@ VERBS = (
     Verb("maintenance off", "maintenance_off", "Let sites answer again.", "", (SITES,), (JSON,), looks=True),
     Verb("maintenance list", "maintenance_list", "List what is under maintenance.", options=(JSON,), looks=True),
     Verb(
+        "certificates",
+        "certificates",
+        "List certificates; renew or revoke some at once.",
+        "Each with the days that it lasts, who uses it, when it will be renewed, and what went wrong last. The host "
+        "renews by itself, when a third of a certificate's life is left; `renew` does it now, and `revoke` tells the "
+        "authority not to trust a certificate any more, after another one has taken its place. Users read a new "
+        "certificate by a reload; when anything goes wrong, the former one stays in use.",
+        (
+            Argument("action", "`renew` or `revoke`; lists them when none is given.", "ACTION", required=False),
+            Argument("names", "Certificates by name.", "NAME", required=False, many=True),
+        ),
+        (Option("everything", ("--all",), "With renew: all of them."), JSON),
+    ),
+    Verb(
         "shell",
         "shell",
         "Open a shell in a container.",

@@ -13,6 +13,8 @@ RUNS = f"{STATE}/runs"
 IDENTITIES = f"{STATE}/state"
 SCRATCH = f"{STATE}/scratch"  # image files of writable layers that are not in RAM
 PREVIOUS = f"{STATE}/previous"  # what stood at a path before eyas took it
+CERTIFICATES = f"{STATE}/certificates"  # keys and certificates by name; .accounts and .spare beside them
+SHOWN = f"{STATE}/shown"  # by container: what it sees of them, and answers to challenges
 OWNED = f"{STATE}/owned.json"
 ACCEPTED = f"{STATE}/accepted"  # what containers wrote and lost by a restart, after it was told
 WAITS = f"{STATE}/history-of-waits"  # how long people waited in past runs
@@ -32,6 +34,9 @@ NETWORK = "/etc/systemd/network"
 MACHINES = "/var/lib/machines"
 JOURNAL = "/var/log/journal"
 PROGRAMS = "/usr/local/lib/eyas"
+
+SEEN = "/etc/eyas/certificates"  # in a container, read-only: NAME/current/{fullchain.pem,key.pem}
+CHALLENGES = "challenges"  # in the same place, in a container that serves sites
 
 RUNTIME = "/run/eyas"
 ROOTS = f"{RUNTIME}/roots"
@@ -148,6 +153,16 @@ def carry(container: str) -> str:
     """What root-down is to carry over from the root to binds when the container stops next; beside it, with an end of
     its own, what root-up is to put back into a root."""
     return f"{CARRY}/{container}"
+
+
+def certificate(name: str) -> str:
+    """A certificate: ``current`` leads to one of the pairs ``made.*``; ``certificate.json`` is what it is to be."""
+    return f"{CERTIFICATES}/{name}"
+
+
+def shown(container: str) -> str:
+    """What a container sees at `SEEN`."""
+    return f"{SHOWN}/{container}"
 
 
 def journal(machine_id: str) -> str:

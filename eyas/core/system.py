@@ -341,6 +341,28 @@ class Network(Protocol):
         """Delete a virtual link; no error when there is none."""
 
 
+class Certificates(Protocol):
+    """Certificates by ACME. An order is an object with ``name``, ``names``, ``directory``, ``email``, ``ca``,
+    ``challenge`` (`eyas.kind.certificate`) and ``folder``, which is made with ``key.pem``, ``fullchain.pem`` and
+    ``about.json`` (version, names, not_before, not_after, serial, issuer, directory, made), for root alone, whole or
+    not at all. No key is ever in an answer."""
+
+    def obtain(self, orders: Sequence[Mapping[str, Any]], web: Sequence[str]) -> dict[str, str]:
+        """Ask for certificates; by name why not. ``web`` are the folders whose files are answered on port 80."""
+
+    def placeholder(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Make pairs that nobody trusts, for a server that needs some to start."""
+
+    def revoke(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Tell the authority that the pair in the folder is not to be trusted any more; by name why not."""
+
+    def suggest(self, orders: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """When the authority suggests to renew (RFC 9773), seconds since the epoch, by name; only where it does."""
+
+    def answers(self, address: str, folder: str) -> bool:
+        """Whether what is written to the folder is answered at this address on port 80, for any name."""
+
+
 class System(Protocol):
     """One host."""
 
@@ -366,6 +388,8 @@ class System(Protocol):
     def keys(self) -> Keys: ...
     @property
     def network(self) -> Network: ...
+    @property
+    def certificates(self) -> Certificates: ...
 
     def ahead(self, patterns: Sequence[str]) -> None:
         """A hint before an observation: these units and the firewall will be asked for, so ask for both at

@@ -81,6 +81,7 @@ class Phase(IntEnum):
     restart = 80  # containers, in order of their edges
     start = 90  # new containers, in order of their edges
     ready = 95  # wait until all that was started answers; they come up side by side until here
+    publish = 97  # what is asked for from outside, when all that serves it is up
     sweep = 100  # what nothing refers to any more; only after the run is kept
 
 

@@ -76,6 +76,17 @@ class RealFiles:
             os.rename(new, where)
             sync_folder(os.path.dirname(where))
 
+    def link(self, source: str, path: str) -> None:
+        where = self._at(path)
+        with explained("link", path):
+            self._parents(where)
+            new = where + NEW
+            drop(new)
+            os.link(self._at(source), new)
+            os.rename(new, where)
+            drop(new)  # two names of one file: the rename does nothing then (rename(2))
+            sync_folder(os.path.dirname(where))
+
     def mkdir(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
         where = self._at(path)
         with explained("make directory", path):

@@ -15,6 +15,7 @@ from eyas.host.units import RealUnits
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
+    from eyas.host.certificates import RealCertificates
     from eyas.host.traffic import RealTraffic
 
 
@@ -66,6 +67,12 @@ class Real:
     @cached_property
     def network(self) -> RealNetwork:
         return RealNetwork()
+
+    @cached_property
+    def certificates(self) -> RealCertificates:
+        from eyas.host.certificates import RealCertificates  # few runs ask for one
+
+        return RealCertificates()
 
     def ahead(self, patterns: Sequence[str]) -> None:
         self.units.ahead(patterns)

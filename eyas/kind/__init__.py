@@ -31,6 +31,7 @@ from collections.abc import Mapping
 from eyas.core.errors import Failed
 from eyas.core.system import System
 from eyas.core.words import Change, FieldChange, Json, Resource, Step
+from eyas.kind.certificate import Certificate
 from eyas.kind.container import Container
 from eyas.kind.directory import Directory
 from eyas.kind.file import File
@@ -91,7 +92,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Package(), Directory(), Tree(), Layer(), Identity(), User(), Sysctl(), File(), Unit(), Network(), Names(),
-        Firewall(), Container(), Systemd(), Pending(),
+        Firewall(), Container(), Systemd(), Pending(), Certificate(),
     )
 }  # fmt: skip
 

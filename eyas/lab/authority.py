@@ -27,10 +27,11 @@ def make_authority(directory: Path) -> None:
 
 
 def issue(directory: Path, names: Sequence[str]) -> tuple[str, str]:
-    """A certificate for DNS names by the authority in ``directory``: (certificate chain, key), both PEM text."""
+    """A certificate for DNS names, or addresses, by the authority in ``directory``: (certificate chain, key), both PEM
+    text."""
     with tempfile.TemporaryDirectory(prefix="eyas-lab-") as scratch:
         key, request, extensions, certificate = (str(Path(scratch, each)) for each in ("key", "csr", "ext", "pem"))
-        alternatives = ",".join(f"DNS:{name}" for name in names)
+        alternatives = ",".join(f"{'IP' if _is_address(name) else 'DNS'}:{name}" for name in names)
         Path(extensions).write_text(f"subjectAltName={alternatives}\nextendedKeyUsage=serverAuth\n")
         run(
             ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -43,3 +44,7 @@ def issue(directory: Path, names: Sequence[str]) -> tuple[str, str]:
         )  # fmt: skip
         chain = Path(certificate).read_text() + (directory / "ca.pem").read_text()
         return chain, Path(key).read_text()
+
+
+def _is_address(name: str) -> bool:
+    return ":" in name or name.replace(".", "").isdigit()

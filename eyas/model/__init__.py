@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect, Rewrite, Static, Upstream
+    from eyas.model.certificates import Acme, Certificate, Dns, Zone
     from eyas.model.checks import Check
     from eyas.model.files import File, Link, Unit, User
     from eyas.model.images import Image
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "rules": "check",
     "checks": "Check",
+    "certificates": "Acme Certificate Dns Zone",
     "files": "File Link Unit User",
     "images": "Image",
     "loader": "Loaded load",
@@ -44,14 +46,17 @@ __all__ = [
     "GRANTS",
     "MODELS",
     "SECURE",
+    "Acme",
     "Answer",
     "Backend",
     "Bind",
     "Bridge",
+    "Certificate",
     "Check",
     "Choose",
     "Client",
     "Container",
+    "Dns",
     "File",
     "Fleet",
     "Forward",
@@ -79,6 +84,7 @@ __all__ = [
     "Uplink",
     "Upstream",
     "User",
+    "Zone",
     "check",
     "impacts",
     "load",

@@ -15,8 +15,8 @@ from eyas.model.pieces import System
 T = TypeVar("T", bound=Any)
 
 LISTS = (
-    "packages", "npm", "pip", "tmpfiles", "enable", "mask", "binds", "probes", "grants", "sites", "uses", "clients",
-    "noise", "checks",
+    "packages", "npm", "pip", "tmpfiles", "enable", "mask", "binds", "probes", "grants", "sites", "certificates",
+    "uses", "clients", "noise", "checks",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from eyas.core.words import Impact
 from eyas.model.base import Thing
+from eyas.model.certificates import Certificate, Use, UsedCertificates
 from eyas.model.checks import Check
 from eyas.model.files import Environment, File, Files, Link, Owner, Unit, Units, User
 from eyas.model.sites import Site
@@ -199,6 +200,9 @@ class System(Thing):
     clients: Annotated[Many[Made[Client]], Impact.live] = Field(
         (), description="other containers that use a port of this one, and which"
     )
+    certificates: Annotated[UsedCertificates, Impact.live] = Field(
+        (), description="certificates that it uses: below `/etc/eyas/certificates`; see Certificate.used"
+    )
     noise: Annotated[Many[Pattern], Impact.live] = Field(
         (), description="patterns of paths that nobody misses after a restart (`/var/lib/x/tmp/**`, `*.pyc`)"
     )
@@ -225,6 +229,7 @@ class System(Thing):
             sites: Iterable[Site] = (),
             uses: Iterable[Container | Backend | str] = (),
             clients: Iterable[Client] = (),
+            certificates: Iterable[Certificate | Use] = (),
             noise: Iterable[str] = (),
             checks: Iterable[Check] = (),
         ) -> None: ...

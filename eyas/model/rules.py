@@ -13,6 +13,7 @@ from eyas.model.machines import FIRST_UID, Container, Fleet, Host
 from eyas.model.merge import merge
 from eyas.model.origin import split
 from eyas.model.reach import said
+from eyas.model.rules_certificates import certificates
 from eyas.model.rules_data import DATA_RULES
 from eyas.model.rules_network import NETWORK_RULES, way_in
 from eyas.model.rules_sites import sites
@@ -261,4 +262,4 @@ def _nowhere(name: str, host: Host, fleet: Fleet) -> tuple[str, str]:
     return f"host {host.name} has no such container", hint
 
 
-RULES: tuple[Rule, ...] = (_names, _addresses, _addresses6, _networks, _ports, _order, stateless, sites)
+RULES: tuple[Rule, ...] = (_names, _addresses, _addresses6, _networks, _ports, _order, stateless, sites, certificates)

@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from eyas.core.words import Impact
 from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect, Rewrite, Static, Upstream
 from eyas.model.base import Thing, impact
+from eyas.model.certificates import Acme, Certificate, Dns, Use, Zone
 from eyas.model.checks import Check
 from eyas.model.files import File, Link, Unit, User
 from eyas.model.images import Image
@@ -28,6 +29,7 @@ MODELS: tuple[type[Thing], ...] = (
     Fleet, Host, Uplink, Bridge, Container, Image, Root, Limits, Bind, Forward, Open, Client, Probe, Check,
     System, File, Link, Unit, User, Site, Location, Proxy, Upstream, Static, Redirect, Answer, Rewrite,
     Linked, Choose, Login, Identity, Trust, Backend,
+    Certificate, Use, Acme, Dns, Zone,
 )  # fmt: skip
 """Every class of the definitions, in the order of the manual."""
 

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from eyas.core.words import Impact
 from eyas.model.answers import ANSWERS, Answers, AnyAnswer, Backend, Proxy, Upstream, backends
 from eyas.model.base import Thing
+from eyas.model.certificates import Certificate
 from eyas.model.site_values import (
     HeaderName,
     Headers,
@@ -278,6 +279,9 @@ class Site(Settings):
     trust: Annotated[Made[Trust] | None, BeforeValidator(_trust), Impact.reload] = Field(
         None, description="who may tell the visitor's address: networks, containers or a Trust; None is the front's"
     )
+    certificate: Annotated[Made[Certificate] | None, Impact.reload] = Field(
+        None, description="the certificate that it shows; None is one of its own, by the front's authority"
+    )
     client_ca: Annotated[AbsolutePath | None, Impact.reload] = Field(
         None, description="file in the front with authorities: visitors need a certificate of one of them"
     )
@@ -299,6 +303,7 @@ class Site(Settings):
             tls_ports: Iterable[int] = (),
             hsts: str | int | None = None,
             trust: Trust | Container | Iterable[str | Container] | None = None,
+            certificate: Certificate | None = None,
             client_ca: str | None = None,
             maintenance: str | None = None,
             allow: Iterable[str | Container] = (),

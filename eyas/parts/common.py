@@ -52,6 +52,7 @@ def join(*systems: System) -> System:
         "probes",
         "grants",
         "sites",
+        "certificates",
         "uses",
         "clients",
         "noise",

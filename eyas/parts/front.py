@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from eyas.model import Container, File, Probe, Site, System, Trust
+from eyas.model import Acme, Container, File, Probe, Site, System, Trust
 from eyas.model.values import duration, size
 from eyas.parts.common import LIB, dropin, script
 from eyas.parts.front_shared import PAGE, rotation, shared_confs, styled, told_of_visitors
 from eyas.parts.front_sites import Front, file_for, passwords, site_conf
+from eyas.parts.front_tls import OWN, directory_of, own_names, uses_of
 from eyas.parts.nginx import FILES, MAIN, SERVICE
 
 NAMES = "/etc/eyas/front/names"
@@ -30,7 +31,7 @@ STYLED = ("libnginx-mod-http-fancyindex",)
 
 def front(
     *sites: Site,
-    certificates: str = "/var/lib/acme",
+    certificates: str | Acme = "/var/lib/acme",
     ports: Sequence[int] = (),
     upload: int | str = 16 << 20,
     http3: bool = True,
@@ -41,7 +42,8 @@ def front(
 ) -> System:
     """nginx with TLS for these sites; HTTP is redirected to HTTPS, an unknown name is answered with 404.
 
-    ``certificates``: directory for authority and certificate, below a persistent bind. ``ports``: further ports with
+    ``certificates``: an authority that issues one for each site, or the directory, below a persistent bind, of the
+    front's own authority and its certificate. ``ports``: further ports with
     TLS beside 443, for all sites (a site alone: ``Site(tls_ports=...)``). ``upload``: the default of sites that do not
     say. ``http3``: also over QUIC (forward 443 as tcp and udp). ``linger``: how long connections may stay with what was
     before a reload, and how long WebSockets and requests under way then have to end. ``trust``: other proxies before
@@ -49,12 +51,12 @@ def front(
     their own. ``logs``: how long logs are kept.
     """
     hook = (SERVICE,)
-    names = sorted({name for site in sites for name in (site.name, *site.aliases)})
-    certs = f"{LIB}/front-certs {certificates} {NAMES}"
+    names, directory = own_names(sites, certificates), directory_of(certificates)
+    certs = f"{LIB}/front-certs {directory} {NAMES}"
     patience = duration(linger)
     believed = trust if trust is None or isinstance(trust, Trust) else Trust(trust)
-    rules = Front(http3, believed, told_of_visitors(sites))
-    confs = shared_confs(sites, rules, certificates, int(str(size(upload))), ports, maintenance)
+    rules = Front(http3, believed, certificates, told_of_visitors(sites))
+    confs = shared_confs(sites, rules, directory, int(str(size(upload))), ports, maintenance)
     confs |= {f"conf.d/{file_for(site)}": site_conf(site, rules) for site in sites}
     confs["nginx.conf"] = MAIN.replace("\nevents", f"worker_shutdown_timeout {patience}s;\n\nevents", 1)
     secrets = {name: text for site in sites for name, text in passwords(site).items()}
@@ -63,7 +65,7 @@ def front(
         files={
             **{f"/etc/nginx/{name}": File(text, reload=hook) for name, text in confs.items()},
             **{f"/etc/nginx/{n}": File(t, mode=0o640, group="www-data", reload=hook) for n, t in secrets.items()},
-            NAMES: File("".join(f"{name}\n" for name in names) or "localhost\n", reload=hook),
+            NAMES: File("".join(f"{name}\n" for name in names), reload=hook),
             f"{LIB}/front-certs": script("front-certs"),
             GENERATION: script("nginx-generation"),
             "/etc/logrotate.d/nginx": rotation(int(str(duration(logs))) // 86400),
@@ -114,6 +116,8 @@ WantedBy=timers.target
         tmpfiles=["d /run/eyas-front/maintenance 0755"],
         probes=[Probe.tcp(80), Probe.tcp(443)],
         sites=sites,
+        certificates=uses_of(sites, certificates),
+        noise=[f"{OWN}/**"],
     )
 
 

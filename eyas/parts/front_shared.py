@@ -12,6 +12,7 @@ from eyas.parts.common import HEADER, LIB
 from eyas.parts.front_answers import CLEARED, SENT, identities
 from eyas.parts.front_sites import Front, page_of, trusting
 from eyas.parts.front_text import file_of
+from eyas.parts.front_tls import CHALLENGES
 
 PAGES = "/etc/nginx/eyas/pages"
 
@@ -64,7 +65,7 @@ def shared_confs(
     found |= {f"listen/{name}": text for name, text in listens(ports, more, front.http3).items()}
     found["eyas/proxy-headers"] = HEADER + "".join(f"proxy_set_header {n} {v};\n" for n, v in SENT.items())
     found["eyas/proxy-headers"] += "".join(f'proxy_set_header {name} "";\n' for name in CLEARED)
-    found["eyas/http"] = f"{HEADER}# What is answered over HTTP for any name, beside the way to HTTPS.\n"
+    found["eyas/http"] = f"{HEADER}# What is answered over HTTP for any name, beside the way to HTTPS.\n{CHALLENGES}"
     found |= {"eyas/unavailable": UNAVAILABLE, "eyas/unavailable-page": page_conf("default")}
     found |= {"eyas/pages/default.html": page, "eyas/pages/plain.txt": "503 This service is away for a moment.\n"}
     for site in sites:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from eyas.core.words import digest
 from eyas.model.answers import Answer, Choose, Linked, Proxy, Redirect, Rewrite, Static
+from eyas.model.certificates import Acme
 from eyas.model.nginx import literal, word
 from eyas.model.site_values import words_of
 from eyas.model.sites import Location, Login, Settings, Site, Trust
 from eyas.parts.common import HEADER
 from eyas.parts.front_answers import CLEARED, Shared, answered, flags, identities, identity_variable
 from eyas.parts.front_text import Lines, apart, block, file_of, header, joined, networks, raw, said, space, symbol, time
+from eyas.parts.front_tls import tls_lines
 
 LOGS = "/var/log/nginx"
 AT_ONCE = (Redirect, Answer, Rewrite, Linked)
@@ -29,6 +31,7 @@ class Front:
 
     http3: bool = True
     trust: Trust | None = None
+    certificates: str | Acme = ""
     identities: tuple[str, ...] = ()
     """Headers in which a site tells its backend who the visitor is: no visitor says that himself, to any site."""
 
@@ -90,6 +93,7 @@ def _server(site: Site, front: Front, shared: Shared) -> Lines:
         f"include {'eyas/unavailable-page' if site.maintenance is None else page_of(site)};",
         f"access_log {log};",
     ]
+    lines += tls_lines(site, front.certificates)
     if site.client_ca:
         lines += [f"ssl_client_certificate {word(site.client_ca)};", "ssl_verify_client on;"]
     if site.trust:

@@ -158,6 +158,14 @@ def _new_only(change: Change, want: Resource | None, have: Resource | None) -> _
     return _at_once(change, want, have)
 
 
+def _issued(change: Change, want: Resource | None, have: Resource | None) -> _Done:
+    """It has to be there when what uses it starts; nobody reads it sooner."""
+    if want is None:
+        return _Done(why=AT_ONCE)
+    steps = [step for step in kind_of(change.kind).steps(change, want, have) if step.verb == "issue"]
+    return _Done(steps, waits=False)
+
+
 def _never(_change: Change, _want: Resource | None, _have: Resource | None) -> _Done:
     return _Done(why=AT_ONCE)
 
@@ -172,4 +180,5 @@ _PREPARED: dict[str, Callable[[Change, Resource | None, Resource | None], _Done]
     "user": _new_only,
     "directory": _new_only,
     "package": _never,
+    "certificate": _issued,
 }

@@ -22,7 +22,8 @@ from eyas.kind.slots import VARIABLE, beside, variable
 from eyas.plan.make import plan
 
 HOST = "host"
-OBSERVED = ("edited", "drift", "file", "pending")  # what only a look at a host adds to fields
+OBSERVED = ("edited", "drift", "file", "pending", "placeholder_drift", "missing_drift", "shown_drift")
+"""What only a look at a host adds to fields."""
 SHARED = ("firewall", "names")
 
 

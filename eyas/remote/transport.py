@@ -275,6 +275,11 @@ class Connection:
         """What a running container wrote outside its persistent paths; see `eyas.kind.writes.Report.to_json`."""
         return cast("dict[str, Json]", self.request("writes", name=name, noise=list(noise), everything=everything))
 
+    def certificates(self, act: str = "list", names: Sequence[str] = ()) -> dict[str, Json]:
+        """All ``certificates`` of the host, after some were renewed or revoked (``act``); ``errors`` by name."""
+        answer = self.request("certificates", act=act, names=list(names), who=who())
+        return cast("dict[str, Json]", answer)
+
     def ahead(self, names: Sequence[str], noise: Mapping[str, Sequence[str]]) -> dict[str, Json]:
         """What a plan tells of its future: ``waits`` of past runs, ``losses`` by restarts of these containers."""
         patterns: dict[str, Json] = {name: list(some) for name, some in noise.items()}

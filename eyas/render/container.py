@@ -11,6 +11,7 @@ from eyas.kind.slots import machine
 from eyas.model import Bind, Container, Host, Limits, Place, Probe, System, User
 from eyas.model.generations import beside
 from eyas.render.accounts import owners
+from eyas.render.certificates import seen_bind
 from eyas.render.entries import layer_digest, manifest
 from eyas.render.layer import layer_entries
 from eyas.render.refs import Names
@@ -136,7 +137,7 @@ def container_resources(
     name, origin = container.name, container.statement or container.origin
     entries = layer_entries(spec, system, facts, users, names, untrusted=container.untrusted)
     layer = layer_digest(entries)
-    spec["binds"] = bind_fields(facts, users, system.binds)
+    spec["binds"] = [*seen_bind(name, system), *bind_fields(facts, users, system.binds)]
     spec["layer"] = layer
     spec["files"] = manifest(entries)
     listed: list[Json] = list(entries)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from eyas.core.errors import DefinitionError, Diagnostic
 from eyas.core.words import Json, Resource, digest
 from eyas.model import Host, System
+from eyas.render.certificates import certificate_resources
 from eyas.render.container import Built, container_resources, spec_fields
 from eyas.render.host import (
     firewall_resource,
@@ -79,6 +80,7 @@ def desired(
             problems += error.diagnostics
     if problems:
         raise DefinitionError(problems)
+    found += certificate_resources(host, systems)
     return {resource.id: resource for resource in found}
 
 

@@ -73,13 +73,14 @@ class Row:
 @dataclass(frozen=True)
 class Report:
     """A host. ``drift`` are differences of the host itself, ``pending`` those of it that wait for its next boot;
-    ``run`` is the last run, as history tells it."""
+    ``run`` is the last run, as history tells it; ``warnings`` say what is not wrong yet, but will be."""
 
     host: str
     rows: tuple[Row, ...]
     drift: tuple[str, ...] = ()
     run: Mapping[str, Json] | None = None
     pending: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -92,6 +93,7 @@ class Report:
             "containers": [row.to_json() for row in self.rows],
             "drift": list(self.drift),
             "pending": list(self.pending),
+            "warnings": list(self.warnings),
             "run": dict(self.run) if self.run is not None else None,
         }
 

@@ -69,7 +69,8 @@ def test_every_module_of_the_agent_imports_from_the_bundle_alone(tmp_path: Path)
     bundle.install(tmp_path)
     folder = tmp_path / bundle.FOLDER[1:] / bundle.digest()
     names = [n[:-3].replace("/", ".") for n in bundle.files() if n.startswith("eyas/") and n.endswith(".py")]
-    modules = sorted({n.removesuffix(".__init__") for n in names})
+    # The program for certificates stands on packages of hosts that use it, and is imported by itself alone.
+    modules = sorted({n.removesuffix(".__init__") for n in names if not n.startswith("eyas.host.acme.")})
     script = (
         f"import sys; sys.path.insert(0, {str(folder)!r})\n"
         f"import importlib\nfor n in {modules!r}: importlib.import_module(n)\n"

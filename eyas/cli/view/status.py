@@ -25,6 +25,7 @@ def status_text(report: Report, width: int = 100, paint: Paint | None = None) ->
     details += [f"host: {text}" for text in report.drift]
     details += [f"{row.name}: {AT_BOOT}: {text}" for row in report.rows for text in row.pending]
     details += [f"host: {AT_BOOT}: {text}" for text in report.pending]
+    details += [f"host: warning: {text}" for text in report.warnings]
     if details:
         lines += ["", *details]
     return "\n".join([*lines, *([""] if lines else []), summary(report, paint)])

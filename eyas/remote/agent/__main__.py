@@ -1,4 +1,6 @@
-"""Entry of the agent: python3 -I -S -B run.py serve | recover [--boot] [--accept] | compile
+"""Entry of the agent: python3 -I -S -B run.py serve | recover [--boot] [--accept] | renew | compile
+
+Without -S, because it needs packages of the host: `acme` (`eyas.host.acme`).
 
 `serve` is on the way of every command of the operator, also of those that find nothing to do, so it imports only what
 an observation needs; the rest is imported by the requests that need it.
@@ -27,9 +29,17 @@ def main(words: list[str]) -> int:
             from eyas.remote.agent.standalone import recover
 
             return recover(boot="--boot" in options, accept="--accept" in options)
+        case ["renew"]:
+            from eyas.remote.agent.standalone import renew
+
+            return renew()
+        case ["acme"]:
+            from eyas.host.acme.program import main as acme
+
+            return acme(sys.stdin, sys.stdout)
         case ["compile"]:
             from eyas.remote.agent.standalone import compile_all
 
             return compile_all()
-    sys.stderr.write("usage: run.py serve | recover [--boot] [--accept] | compile\n")
+    sys.stderr.write("usage: run.py serve | recover [--boot] [--accept] | renew | compile\n")
     return 2

@@ -287,6 +287,25 @@ def _writes(agent: Agent, request: Request) -> Json:
     return report(agent.system(), name, patterns, everything=bool(request.get("everything"))).to_json()
 
 
+def _certificates(agent: Agent, request: Request) -> Json:
+    """``act``: list them, renew or revoke some; answers with all of them, and by name what went wrong."""
+    from eyas.apply.journal import Runs
+    from eyas.apply.lock import locked
+    from eyas.kind.certificate.renew import listing, renew, revoke
+
+    system, errors, names = agent.system(), {}, request.get("names")
+    wanted = [str(name) for name in names] if isinstance(names, list) else []
+    if request.get("act") in ("renew", "revoke"):
+        with locked(str(request.get("who", "")), agent.lock):
+            if Runs(agent.runs_folder).current() is not None:
+                raise Failed("cannot touch certificates: a run was interrupted and is still open", "run: eyas recover")
+            if request["act"] == "renew":
+                errors = renew(system, wanted)
+            else:
+                revoke(system, wanted[0])
+    return {"certificates": listing(system), "errors": {**errors}}
+
+
 def _ahead(agent: Agent, request: Request) -> Json:
     """What a plan wants to tell before it is done: how long people waited in past runs, and what is lost by restarts of
     the containers ``names``."""
@@ -329,6 +348,7 @@ HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "gc": _gc,
     "memory": _memory,
     "writes": _writes,
+    "certificates": _certificates,
     "ahead": _ahead,
     **{do: _checks(do) for do in ("sockets", "ask", "asked", "maintenance")},
 }

@@ -34,6 +34,35 @@ def recover(*, boot: bool, accept: bool) -> int:
     return 5 if outcome.hands else 0
 
 
+BUSY = 1800.0  # seconds that the timer waits for a run to end
+
+
+def renew() -> int:
+    """What the timer of certificates does. Not while a run is open: its way back needs what it has seen."""
+    import time
+
+    from eyas.apply.journal import Runs
+    from eyas.apply.lock import holder, locked
+    from eyas.kind.certificate.renew import renew_due
+    from eyas.remote.agent.real import system
+
+    until = time.monotonic() + BUSY
+    while holder() is not None and time.monotonic() < until:
+        time.sleep(5)
+    try:
+        with locked("renewal of certificates"):
+            if Runs().current() is not None:
+                _say("a run is open: eyas recover ends it; certificates wait")
+                return 1
+            errors = renew_due(system())
+    except EyasError as error:
+        _say(error.message)
+        return error.exit_code
+    for name, why in sorted(errors.items()):
+        _say(f"cannot renew certificate {name}: {why}")
+    return 1 if errors else 0
+
+
 def _tell(event: Event) -> None:
     _say(event.text)
 
