@@ -96,9 +96,9 @@ def trouble(state: UnitState) -> str:
     """What is wrong with a unit that is ill, in words that follow its name."""
     if state.active == "failed":
         return f"failed ({state.result})"
-    if state.result in ("", "success"):
-        return "ends, and is started again"
-    return f"fails again and again ({state.result})"
+    # One that is up again for a moment has no bad result any more.
+    how = "" if state.result in ("", "success") else f" ({state.result})"
+    return f"does not stay up, and is started again and again{how}"
 
 
 def _of_unit(system: System, name: str, state: UnitState, verb: str, folder: str) -> Unhealthy:
