@@ -88,14 +88,14 @@ def test_three_reloads_in_a_row(fronts: Fronts, open_before: Open) -> None:
 
 
 def test_a_broken_site_is_refused_before_anything_is_done(fronts: Fronts, open_before: Open) -> None:
-    runs, generations = fronts.host.succeed("ls", "/var/lib/eyas/runs"), fronts.generations()
+    runs, current = fronts.host.succeed("ls", "/var/lib/eyas/runs"), fronts.current()
     fronts.edit("# another site", 'Site("two.example.org", to=echo.port(8080), extra="no_such_thing on;"),')
     said = fronts.run("--lab", "apply", "--yes")
     assert said.code == 1
     assert 'unknown directive "no_such_thing" in /etc/nginx/conf.d/site-two.example.org.conf:' in said.err
     assert f"fleet.py:{fronts.line('no_such_thing')}: cannot use the new files" in said.err
     assert fronts.host.succeed("ls", "/var/lib/eyas/runs") == runs, "nothing was begun"
-    assert fronts.generations() == generations, "nginx was not asked to reload"
+    assert fronts.current() == current, "nginx was not asked to reload"
     all_answer(open_before, "broken")
     assert fronts.site(f"https://{SITE}/broken").startswith("echo /broken")
 
