@@ -105,8 +105,8 @@ def test_a_command_inside_and_its_exit_status(fleet: Fleet) -> None:
 def test_a_live_change_asks_nobody_and_disturbs_nobody(fleet: Fleet) -> None:
     before = fleet.invocation()
     fleet.edit("forwards=[Forward(80)]", "forwards=[Forward(80)], limits=Limits(tasks=500)")
-    fleet.edit("import Bridge, Container, Fleet, Forward, Host, Image, Uplink",
-               "import Bridge, Container, Fleet, Forward, Host, Image, Limits, Uplink")  # fmt: skip
+    fleet.edit("import Bridge, Container, Fleet, Forward, Host, Image, Open, Uplink",
+               "import Bridge, Container, Fleet, Forward, Host, Image, Limits, Open, Uplink")  # fmt: skip
     fleet.eyas("plan", "--exit-code", code=3)
     told = fleet.eyas("apply").stdout
     assert "tasks none -> 500" in told
@@ -117,7 +117,7 @@ def test_a_live_change_asks_nobody_and_disturbs_nobody(fleet: Fleet) -> None:
 def test_a_restart_needs_a_yes(fleet: Fleet) -> None:
     before = fleet.invocation()
     fleet.edit("limits=", 'root=Root(size="1G"), limits=')
-    fleet.edit("Limits, Uplink", "Limits, Root, Uplink")
+    fleet.edit("Limits, Open, Uplink", "Limits, Open, Root, Uplink")
     refused = fleet.eyas("apply", code=2)
     assert "cannot ask whether web may restart: no terminal to ask on" in refused.stderr
     assert fleet.invocation() == before
