@@ -130,7 +130,8 @@ def perform(system: System, name: str, old: Fields, new: Fields, known: Json, *,
             raise unhealthy(system, name, error.message, units=reload + start, folder=_journal(new)) from None
         if not held.answers():  # first of all: who waits is let in as soon as somebody listens
             _well(system, name, new, sorted(again | edit.reload | {*start}))
-            held.wait()
+            if not held.wait():  # who waits goes on waiting while this is taken back
+                _well(system, name, new, sorted(again | edit.reload | {*start}))
     if held.seconds:
         _well(system, name, new, sorted(again | edit.reload | {*start}))
 

@@ -74,21 +74,22 @@ class Held:
     def _listening(self) -> set[tuple[str, int]]:
         return set(self.system.traffic.listening(self.name, self.units))
 
-    def wait(self) -> None:
-        """Wait until somebody listens there again; not for a unit that listens elsewhere now. Where nobody listens for
-        a while, the container's probes say when it is well."""
+    def wait(self) -> bool:
+        """Wait until somebody listens there again, and whether that is so; not for a unit that listens elsewhere now.
+        Where nobody listens for a while, the container's probes say when it is well."""
         began = time.monotonic()
         while time.monotonic() < self.until:
             now = self._listening()
             if set(self.ports) <= now:
-                return
+                return True
             if time.monotonic() > began + OTHERWISE:
                 if now or ill(self.system.units.show(self.units, machine=self.name)):
-                    return
+                    return False
                 if tables(self.spec.get("probes")):
                     self._probe()
-                    return
+                    return False
             time.sleep(PAUSE)
+        return not self.seconds
 
     def _probe(self) -> None:
         try:
