@@ -69,10 +69,10 @@ def test_a_comment_and_moved_lines_change_nothing(fleet: Garuda, change: Change)
 def test_an_option_of_the_host(fleet: Garuda, change: Change) -> None:
     before = fleet.host.succeed("sysctl", "-n", "net.ipv4.tcp_fin_timeout")
     assert before != "42"
-    fleet.edit('"vm.overcommit_memory": 1,', '"vm.overcommit_memory": 1,\n            "net.ipv4.tcp_fin_timeout": 42,')
+    fleet.edit('{"vm.overcommit_memory": 1}', '{"vm.overcommit_memory": 1, "net.ipv4.tcp_fin_timeout": 42}')
     change({"host": "live"})
     assert fleet.host.succeed("sysctl", "-n", "net.ipv4.tcp_fin_timeout") == "42"
-    fleet.edit('\n            "net.ipv4.tcp_fin_timeout": 42,', "")
+    fleet.edit(', "net.ipv4.tcp_fin_timeout": 42', "")
     change({"host": "live"})
     assert fleet.host.succeed("sysctl", "-n", "net.ipv4.tcp_fin_timeout") == before
 
@@ -199,11 +199,11 @@ def test_a_site(fleet: Garuda, change: Change) -> None:
         '        Site("garuda.example.org"',
         '        Site("pages.example.org", to=stacks.port(3001)),\n        Site("garuda.example.org"',
     )
-    change({"web-front": "reload"})
+    change({"web-front": "reload", "host": "live"})  # its name is answered by the host
     page(fleet, "pages.example.org", "<title>wiki")  # with a certificate that is good for it
     assert fleet.units("web-front") == before
     fleet.edit('        Site("pages.example.org", to=stacks.port(3001)),\n', "")
-    change({"web-front": "reload"})
+    change({"web-front": "reload", "host": "live"})  # its name is answered by the host
     fleet.internet.fail(
         "curl",
         "-sSf",
@@ -223,7 +223,7 @@ def test_an_edge_of_the_start_order(fleet: Garuda, change: Change) -> None:
 
 def test_a_probe(fleet: Garuda, change: Change) -> None:
     fleet.edit("ssh_port=224,\n", "ssh_port=224,\n    probes=[Probe.tcp(22)],\n")
-    fleet.edit("Limits, Site", "Limits, Probe, Site")
+    fleet.edit("Limits, Open, Site", "Limits, Open, Probe, Site")
     change({"forum": "live"})
     assert "tcp 22" in fleet.host.succeed("cat", "/run/eyas/probes/forum")
     assert fleet.health()["forum"] == "healthy"
