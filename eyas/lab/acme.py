@@ -71,13 +71,15 @@ class Pebble:
 def start(
     lab: Lab,
     *,
+    names: Mapping[str, Sequence[str]] | None = None,
     zones: Sequence[str] = (),
     refused: Sequence[str] = (),
     nonces: int = 5,
     days: float = 90,
     slow: int = 0,
 ) -> Pebble:
-    """Start name server and authority anew. ``zones`` take updates by the key of `tsig`, ``refused`` are names that the
+    """Start name server and authority anew. ``names`` are known there beside those of the lab (`Lab.set_names`), each
+    with its addresses. ``zones`` take updates by the key of `tsig`, ``refused`` are names that the
     authority issues nothing for, with all below them, ``nonces`` is the percentage of good nonces that it refuses,
     ``days`` how long its certificates last, ``slow`` the most seconds that it takes before it looks at a name. Failed
     when Pebble is not installed, or does not come up."""
@@ -88,9 +90,11 @@ def start(
     found = Pebble(lab, folder)
     found.stop()
     wire.ip(lab.place.internet, [f"addr replace {address}/32 dev lo" for address in (ADDRESS, NAMESERVER)])
+    lines = [f"{address} {name}\n" for name, each in (names or {}).items() for address in each]
+    (folder / "hosts").write_text("".join(lines))
     settings = {
         "listen": NAMESERVER,
-        "names": str(lab.place.etc / "hosts"),
+        "names": [str(lab.place.etc / "hosts"), str(folder / "hosts")],
         "keys": {KEY_NAME: [ALGORITHM, _secret(folder)]},
         "zones": {f"{zone}.": KEY_NAME for zone in zones},
     }

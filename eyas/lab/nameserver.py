@@ -4,10 +4,10 @@ One process (``python -m eyas.lab.nameserver SETTINGS``), in the lab's internet.
 over UDP and TCP, and takes dynamic updates of TXT records (RFC 2136), signed with the TSIG key (RFC 8945) of the zone.
 SETTINGS is a file:
 
-    {"listen": "198.51.100.53", "names": FILE, "keys": {"name.": ["hmac-sha256.", SECRET]},
+    {"listen": "198.51.100.53", "names": [FILE...], "keys": {"name.": ["hmac-sha256.", SECRET]},
      "zones": {"example.org.": "name."}}
 
-``names`` is a hosts(5) file, read anew whenever it changes. Records that were written are kept in memory.
+``names`` are hosts(5) files, read for each question. Records that were written are kept in memory.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Server:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.listen = str(settings["listen"])
-        self.names = Path(settings["names"])
+        self.names = [Path(path) for path in settings["names"]]
         self.keys = {
             dns.name.from_text(name): dns.tsig.Key(name, base64.b64decode(secret), algorithm)
             for name, (algorithm, secret) in settings["keys"].items()
@@ -121,7 +121,7 @@ class Server:
             return [self.listen]
         wanted, wild = (str(each).rstrip(".").lower() for each in (name, dns.name.Name((b"*", *name.labels[1:]))))
         known: dict[str, list[str]] = {}
-        for line in self.names.read_text().splitlines():
+        for line in "\n".join(path.read_text() for path in self.names).splitlines():
             address, *names = line.split("#")[0].split() or [""]
             for each in names:
                 known.setdefault(each.lower(), []).append(address)

@@ -52,8 +52,11 @@ class Certified(Rig):
     def serve(self, **faults: Any) -> None:
         """An authority, started anew, with these faults (`eyas.lab.acme.start`)."""
         lab = find(self.directory)
-        lab.set_names({name: list(PUBLIC.values()) for name in NAMES})
-        self.pebble = acme.start(lab, zones=["example.org", "example.net"], refused=["refused.test"], **faults)
+        names = {name: [*PUBLIC.values()] for name in NAMES}
+        lab.set_names(names)  # for clients
+        self.pebble = acme.start(
+            lab, names=names, zones=["example.org", "example.net"], refused=["refused.test"], **faults
+        )
         self.faulty = bool(faults)
 
     def trust_again(self) -> None:

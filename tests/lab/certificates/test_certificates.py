@@ -145,7 +145,7 @@ def test_the_timer_renews_what_is_due_and_keeps_the_old_one_on_failure(certified
     certified.host.succeed("systemctl", "start", "eyas-certificates.service", timeout=120)
     assert certified.held("mail")["serial"] != before["mail"]
     assert certified.held(SITE)["serial"] == before[SITE], "not due"
-    assert "warning" not in certified.eyas("status")
+    assert "warning: certificate" not in certified.eyas("status")
 
 
 def test_one_is_revoked_after_another_took_its_place(certified: Certified) -> None:
@@ -193,6 +193,7 @@ def test_killed_while_certificates_are_issued(certified: Certified) -> None:
         assert certified.picture() == before, fault
         assert certified.serial() == serial
     certified.serve(slow=15)
+    certified.host.succeed("rm", "-rf", f"{STORE}/.spare")  # or what was issued in vain is used now
     applying = certified.start("apply", "--yes")
     retry(lambda: "POST /chalZ" in certified.pebble.log(), "the authority was told to look")
     agent = certified.host.succeed("cat", "/run/eyas/lock").rpartition("process ")[2]
