@@ -230,7 +230,7 @@ def _references(host: Host, fleet: Fleet, unknown: frozenset[str]) -> Findings:
                 served.setdefault(name, (container, site))
 
 
-REFERENCE = re.compile(r"@\{([A-Za-z0-9_-]+)\.([a-z0-9_]+)\}")
+REFERENCE = re.compile(r"@\{([A-Za-z0-9_-]+)\.([a-z0-9_]+)\??\}")
 ATTRIBUTES = ("address", "address6", "name")
 
 

@@ -69,9 +69,14 @@ def said(thing: Thing, words: str) -> str:
 
 
 def networks(sources: Iterable[str]) -> list[str]:
-    """Networks as nginx takes them, containers by reference."""
-    return [source.removesuffix("/32").removesuffix("/128") if is_network(source) else f"@{{{source}.address}}"
-            for source in sources]  # fmt: skip
+    """Networks as nginx takes them, each for a line of its own; containers by reference to all of their addresses."""
+    found: list[str] = []
+    for source in sources:
+        if is_network(source):
+            found.append(source.removesuffix("/32").removesuffix("/128"))
+        else:
+            found += [f"@{{{source}.address}}", f"@{{{source}.address6?}}"]
+    return found
 
 
 def joined(text: str, more: str) -> str:

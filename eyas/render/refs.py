@@ -1,7 +1,8 @@
 """Names instead of addresses: ``@{postgres.address}`` in a file of a part becomes what the definition says.
 
 Addresses are written once, where a container is declared; everything else refers to the container. The references
-are filled when the host's resources are rendered, so a container that is renumbered takes its users along.
+are filled when the host's resources are rendered, so a container that is renumbered takes its users along. A line
+with ``@{postgres.address6?}`` is left out where the container has no such address.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 
 from eyas.core.errors import DefinitionError, Diagnostic
 
-REFERENCE = re.compile(r"@\{([A-Za-z0-9_-]+)\.([a-z0-9_]+)\}")
+REFERENCE = re.compile(r"@\{([A-Za-z0-9_-]+)\.([a-z0-9_]+)\??\}")
+OPTIONAL = re.compile(r"@\{([A-Za-z0-9_-]+)\.([a-z0-9_]+)\?\}")
+MAY_LACK = ("address6",)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,15 @@ class Names:
                 )
             return known[attribute]
 
-        return REFERENCE.sub(value, content)
+        return REFERENCE.sub(value, self._without(content) if "?}" in content else content)
+
+    def _without(self, content: str) -> str:
+        """The lines of a text without those that ask for what a container may have, and this one has not."""
+        lines = content.splitlines(keepends=True)
+        return "".join(line for line in lines if all(self._has(*asked) for asked in OPTIONAL.findall(line)))
+
+    def _has(self, name: str, attribute: str) -> bool:
+        return name not in self.table or attribute in self.table[name] or attribute not in MAY_LACK
 
     def _finding(self, origin: str, field: str, message: str, name: str) -> Diagnostic:
         near = difflib.get_close_matches(name, self.table, 1)

@@ -84,6 +84,16 @@ def test_reference_is_filled() -> None:
     assert names.fill(b"\x00@{postgres.address}", "fleet.py:3") == b"\x00@{postgres.address}"
 
 
+def test_a_line_goes_with_an_address_that_may_be_missing() -> None:
+    names = Names({"old": {"address": "10.0.5.50"}, "new": {"address": "10.0.5.51", "address6": "fd00:5::51"}})
+    assert names.fill("allow @{old.address6?};\nallow @{new.address6?};\ndeny all;\n", "fleet.py:3") == (
+        "allow fd00:5::51;\ndeny all;\n"
+    )
+    for text in ("allow @{old.address6};", "allow @{nobody.address6?};", "allow @{old.adress?};"):
+        with pytest.raises(DefinitionError):
+            names.fill(text, "fleet.py:3")
+
+
 def test_reference_to_nothing_names_the_line_and_the_nearest_name() -> None:
     names = Names({"postgres": {"address": "10.0.5.50"}})
     with pytest.raises(DefinitionError) as caught:
