@@ -89,9 +89,9 @@ def test_a_line_goes_with_an_address_that_may_be_missing() -> None:
     assert names.fill("allow @{old.address6?};\nallow @{new.address6?};\ndeny all;\n", "fleet.py:3") == (
         "allow fd00:5::51;\ndeny all;\n"
     )
-    for text in ("allow @{old.address6};", "allow @{nobody.address6?};", "allow @{old.adress?};"):
+    for line in ("allow @{old.address6};", "allow @{nobody.address6?};", "allow @{old.adress?};"):
         with pytest.raises(DefinitionError):
-            names.fill(text, "fleet.py:3")
+            names.fill(line, "fleet.py:3")
 
 
 def test_reference_to_nothing_names_the_line_and_the_nearest_name() -> None:
