@@ -1,6 +1,6 @@
 """Parts of this fleet's own: a builder of packages, and Mastodon's web side."""
 
-from eyas import File, Probe, System, Unit, User
+from eyas import Check, File, Probe, System, Unit, User
 from eyas.parts import join, nginx, nspawn_builder, redis
 
 
@@ -62,6 +62,10 @@ def mastodon(*, database, front):
                 "mastodon-web.service": {"DATABASE": f"postgresql://mastodon@{database.name}/mastodon"},
             },
             probes=[Probe.http(80, contains="database")],
+            checks=[
+                Check.postgres(unit="mastodon-web.service", variable="DATABASE"),
+                Check.client_address("social.example.org"),
+            ],
         ),
     )
 

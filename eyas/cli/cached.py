@@ -106,6 +106,22 @@ def store(fleet: str, wanted: Wanted, dependencies: list[cache.Dependency]) -> N
     cache.store(kept_path(fleet, wanted.host), cache.program_key(), dependencies, json.dumps(data).encode())
 
 
+def store_declared(fleet: str, host: str, value: Mapping[str, Json]) -> None:
+    """Keep what a host's definitions say of ports and sites (`eyas.status.declared`), for commands that look at it
+    without loading them."""
+    _write(_declared(fleet, host), json.dumps(value))
+
+
+def load_declared(fleet: str, host: str) -> dict[str, Json] | None:
+    """That, None when there is nothing. It is as fresh as what `load` gives."""
+    try:
+        with open(_declared(fleet, host), encoding="utf-8") as file:
+            value = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def store_names(fleet: str, hosts: Mapping[str, list[str]]) -> None:
     """Note the names of hosts, each with its containers."""
     _write(os.path.join(fleet, CACHE, NAMES), names_text(hosts))
@@ -124,6 +140,10 @@ def forget(fleet: str, host: str) -> None:
             os.unlink(path)
         except OSError:
             continue
+
+
+def _declared(fleet: str, host: str) -> str:
+    return os.path.join(fleet, CACHE, f"{host}.declared.json")
 
 
 def _layers(fleet: str, host: str) -> str:

@@ -20,6 +20,7 @@ from eyas.core.errors import Failed
 from eyas.core.events import Event
 from eyas.core.words import Json
 from eyas.status.declared import Declared, declared
+from eyas.status.led import Contact
 from eyas.status.ports import Seen, led_inside, unseen
 from eyas.status.topics import HOST, OUTSIDE, Answer, Answers, Topic, collected
 
@@ -142,12 +143,16 @@ class Crossing:
             answers[OUTSIDE] = answers[HOST][own:]
         return answers
 
-    def asked_by(self, front: str) -> list[tuple[str, int]]:
-        """Whom a container has asked over TCP of late."""
-        home = self.declared.home[front]
-        addresses: list[Json] = [address for address in (home.address4, home.address6) if address]
-        rows = cast("list[list[Any]]", self.talk.request("asked", addresses=addresses))
-        return [(str(address), int(port)) for address, port in rows]
+    def contacts(self) -> dict[str, set[Contact]]:
+        """Whom each front has asked over TCP of late."""
+        found = {}
+        for front in self.declared.fronts:
+            if front in self.running:
+                home = self.declared.home[front]
+                addresses: list[Json] = [address for address in (home.address4, home.address6) if address]
+                rows = cast("list[list[Any]]", self.talk.request("asked", addresses=addresses))
+                found[front] = {(int(own), str(address), int(port)) for own, address, port in rows}
+        return found
 
 
 def flags(session: Session, front: str, on: Sequence[str] = (), off: Sequence[str] = ()) -> list[str]:

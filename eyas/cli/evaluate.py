@@ -20,6 +20,7 @@ from eyas.core.events import Event, Listener, silent
 from eyas.model import Container, Fleet, Host, Loaded, System, check, load, merged
 from eyas.model.cache import Recorder
 from eyas.render import desired, recipe
+from eyas.status.declared import declared
 
 LOCK = "eyas.lock"
 
@@ -110,6 +111,7 @@ def evaluate(definitions: Definitions, host: str, jobs: int = 0, listener: Liste
         lock = image.read_lock(definitions.lock_path)
         wanted = _wanted(definitions, definitions.host(host), lock)
     dependencies = [*definitions.loaded.dependencies, *seen.dependencies()]
+    cached.store_declared(str(definitions.folder), host, declared(definitions.host(host)).to_json())
     cached.store(str(definitions.folder), wanted, dependencies)
     return wanted
 

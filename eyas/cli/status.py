@@ -57,7 +57,8 @@ def made(session: Session) -> Report:
         for name, found in look.facts().items()
     }
     made = report(session.host, wanted.resources, actual, changes, facts, runs, time.time(), session.observed().pending)
-    return replace(made, warnings=(*made.warnings, *_certificates(connection, actual)))
+    found = (*_certificates(connection, actual), *_ports(session, machines))
+    return replace(made, warnings=(*made.warnings, *found))
 
 
 def _certificates(connection: Connection, actual: Mapping[str, Resource]) -> list[str]:
@@ -67,6 +68,14 @@ def _certificates(connection: Connection, actual: Mapping[str, Resource]) -> lis
     from eyas.status.certificates import warnings
 
     return warnings(connection.certificates()["certificates"], time.time())
+
+
+def _ports(session: Session, running: Mapping[str, str]) -> list[str]:
+    """What does not fit between ports that are declared and who listens, and what is under maintenance: as far as one
+    look tells, and nobody has to be asked."""
+    from eyas.cli.warned import warnings
+
+    return warnings(session, running)
 
 
 def _runs(resource: Resource) -> bool:

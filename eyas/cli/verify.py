@@ -61,12 +61,14 @@ def verified(session: Session, place: str | None = None) -> Verified:
     visits = visitors.visits(host, declared, running, secrets.token_hex(6))
     visiting = visitors.asked(visits, declared)
     scanning = [everything.scans(declared, seen)] if session.context.lab else []
+    before = crossing.contacts()
     answers = crossing.ask([*topics, *visiting, *scanning])
+    own = [int(answer.get("from_port") or 0) for got in answers for answer in got.values()]
+    contacts = led.fresh(before, crossing.contacts(), own)
     came, went = answers[: len(topics)], answers[len(topics) : len(topics) + len(visits)]
     opened = everything.open_ports(answers[-1]) if scanning else None
-    tracing = [*visitors.traces(visits, declared, went)]
+    tracing = [*led.upstreams(declared, topics, came, flags), *visitors.traces(visits, declared, went)]
     traces = crossing.ask(tracing)
-    contacts = {front: crossing.asked_by(front) for front in declared.fronts if front in running}
     answered = [topic.about for topic, got in zip(topics, came, strict=True) if topic.kind == "site" and got]
     whole = (*ports.cross(declared, replace(seen, outside=opened)).findings, *led.typed(declared))
     findings = distinct(
@@ -74,8 +76,8 @@ def verified(session: Session, place: str | None = None) -> Verified:
             *everything.health(homes, running, look.facts()),
             *(whole if place is None else ()),
             *led.astray(declared, contacts, answered),
-            *judged(topics, came),
             *judged(tracing, traces),
+            *judged(topics, came),
         ]
     )
     differs = _differences(session)

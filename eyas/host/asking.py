@@ -67,8 +67,8 @@ def ask(question: Question) -> Answer:
                 "open": scan(str(question["address"]), question["ports"], _patience(question)),
             }
         with _connected(question) as wire:
-            own = wire.getsockname()[0]
-            answer = {"from": own, **ASKS[str(question["do"])](wire, question)}
+            own, own_port = wire.getsockname()[:2]
+            answer = {"from": own, "from_port": own_port, **ASKS[str(question["do"])](wire, question)}
     except Exception as error:  # any: it is what the answer tells
         answer = {"ok": False, "said": words_of(error, question)}
     answer["seconds"] = round(time.monotonic() - began, 3)
@@ -145,7 +145,9 @@ def _connected(question: Question) -> socket.socket:
     last: OSError = OSError(0, f"{question.get('name')} has no IPv{family or 4} address")
     for address in addresses:
         try:
-            return socket.create_connection((address, int(question["port"])), timeout=patience)
+            wire = socket.create_connection((address, int(question["port"])), timeout=patience / len(addresses))
+            wire.settimeout(patience)
+            return wire
         except OSError as error:
             last = error
     raise last
@@ -295,14 +297,14 @@ def _common(name: bytes) -> str:
     return name[start:end].decode(errors="replace")
 
 
-def main() -> int:
+def main() -> None:
     """Questions on stdin, answers on stdout."""
     task = json.load(sys.stdin)
     _more_files()
     json.dump(ask_all(task["questions"], float(task.get("seconds") or 60.0)), sys.stdout)
     sys.stdout.flush()
-    os._exit(0)  # a question that nobody answers keeps a thread waiting
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
+    os._exit(0)  # a question that nobody answers keeps a thread waiting

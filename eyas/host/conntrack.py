@@ -18,7 +18,7 @@ REQUEST, ACK, DUMP = 1, 4, 0x300
 ERROR, DONE = 2, 3
 ORIGINAL, REPLY = 1, 2  # CTA_TUPLE_ORIG, CTA_TUPLE_REPLY
 IP = 1  # CTA_TUPLE_IP
-PROTOCOL = 2  # CTA_TUPLE_PROTO; in it 1 is the protocol's number, 3 the port that is asked
+PROTOCOL = 2  # CTA_TUPLE_PROTO; in it 1 is the protocol's number, 2 and 3 are the ports, the asker's first
 SOURCES = (1, 3)  # CTA_IP_V4_SRC, CTA_IP_V6_SRC
 TARGETS = (2, 4)
 FAMILIES = {4: socket.AF_INET, 16: socket.AF_INET6}
@@ -43,9 +43,9 @@ def forget(addresses: tuple[str, ...]) -> int:
     return count
 
 
-def asked_by(addresses: tuple[str, ...]) -> list[tuple[str, int]]:
-    """(address, port) of everybody whom these addresses have asked over TCP lately, as they meant it: before any
-    translation. OSError when the kernel cannot be asked."""
+def asked_by(addresses: tuple[str, ...]) -> list[tuple[int, str, int]]:
+    """(own port, address, port) of everybody whom these addresses have asked over TCP lately, as they meant it: before
+    any translation. OSError when the kernel cannot be asked."""
     wanted = {socket.inet_pton(socket.AF_INET6 if ":" in a else socket.AF_INET, a) for a in addresses}
     found = set()
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
@@ -55,7 +55,8 @@ def asked_by(addresses: tuple[str, ...]) -> list[tuple[str, int]]:
                 who, what = _attributes(original.get(IP, b"")), _attributes(original.get(PROTOCOL, b""))
                 if what.get(1) == bytes([socket.IPPROTO_TCP]) and any(who.get(source) in wanted for source in SOURCES):
                     asked = next(who[target] for target in TARGETS if target in who)
-                    found.add((socket.inet_ntop(family, asked), int.from_bytes(what[3], "big")))
+                    own, port = (int.from_bytes(what[number], "big") for number in (2, 3))
+                    found.add((own, socket.inet_ntop(family, asked), port))
     return sorted(found)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -56,7 +56,25 @@ class Check(Thing):
 
     if TYPE_CHECKING:
 
-        def __init__(self, *, type: str, **values: Any) -> None: ...
+        def __init__(
+            self,
+            *,
+            type: Literal["connect", "http", "postgres", "command", "client_address"],
+            to: str | None = None,
+            port: int | None = None,
+            url: str = "",
+            status: int = 200,
+            contains: str | None = None,
+            argv: Iterable[str] = (),
+            unit: str | None = None,
+            variable: str = "",
+            site: str | None = None,
+            path: str = "/",
+            log: str = "/var/log/nginx/access.log",
+            where: Literal["inside", "host", "outside"] = "inside",
+            remedy: str = "",
+            timeout: str | int = 10,
+        ) -> None: ...
 
     @classmethod
     def connect(cls, to: Backend, *, remedy: str = "", timeout: str | int = 10) -> Check:

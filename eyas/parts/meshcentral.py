@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from eyas.model import Backend, Container, File, Probe, System
+from eyas.model import Backend, Check, Container, File, Probe, System
 from eyas.parts.common import LIB, script
 
 RELEASE = "1.1.55"
@@ -62,6 +62,7 @@ def meshcentral(
         },
         units={unit: unit_text(directory)},
         probes=[Probe.http(port, "/", status=200, timeout="120s")],
+        checks=[Check.postgres(f"postgresql://meshcentral@{_name(database)}/meshcentral")] if database else [],
         uses=[Backend(_name(database), 5432)] if database else [],
     )
 

@@ -38,7 +38,7 @@ def _way(way: Way, answers: Answers) -> Iterator[Finding]:
     for address, answer in answers.items():
         if answer["ok"]:
             continue
-        over = " over IPv6" if ":" in address and len(answers) > 1 else ""
+        over = " over IPv6" if ":" in address and any(other["ok"] for other in answers.values()) else ""
         leads = f", which leads to {way.container}," if way.container else ""
         yield Finding(
             "way", place, f"port {way.label} of the host{leads} cannot be reached from outside{over}: {answer['said']}",

@@ -183,7 +183,7 @@ def _home(host: Host, container: Container, system: System) -> Home:
         container.name,
         place.address4.split("/", 1)[0],
         place.address6.split("/", 1)[0] if place.address6 else "",
-        line(container),
+        container.statement or container.origin,  # a function of the user's own may make several
         container.untrusted,
         "docker" in system.grants,
         tuple(sorted({probe.port for probe in system.probes if probe.port})),
@@ -192,8 +192,8 @@ def _home(host: Host, container: Container, system: System) -> Home:
 
 
 def line(thing: Thing) -> str:
-    """The line that asked for a thing."""
-    return thing.statement or thing.origin
+    """The line that a thing stands in."""
+    return thing.origin or thing.statement
 
 
 def _ways(host: Host) -> Iterator[Way]:
@@ -233,12 +233,18 @@ def _guarded(thing: Any) -> bool:
 def typed(container: Container, system: System, whole: Declared) -> Iterator[Typed]:
     """Addresses of containers in texts that people wrote for this one; references (``@{postgres.address}``) are none.
     Networks (``10.0.5.0/24``) are left alone: those are meant as they stand."""
+    raw = {  # in raw lines of a site, that is the line to be mended
+        address: line(place)
+        for site in system.sites
+        for place in (site, *site.places)
+        for address in addresses(place.extra)
+    }
     things = [*system.files.items(), *system.units.items()]
     for path, thing in things:
         text = thing.target if isinstance(thing, Link) else thing.content
         for address in addresses(text) if isinstance(text, str) else ():
             if whole.inner(address):
-                yield Typed(container.name, path, address, line(thing))
+                yield Typed(container.name, path, address, raw.get(address) or line(thing))
     for unit, variables in system.environment.items():
         for key, value in variables.items():
             for address in addresses(value):

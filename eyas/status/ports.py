@@ -198,6 +198,7 @@ class _Cross:
                 message=f"{leads}, where nobody listens" if way.container else f"{leads}, and nobody listens there",
                 remedy=f"start what shall listen there, or take {verb} away",
                 origin=way.origin,
+                severity="error" if way.container else "warning",  # what runs on the host is not ours alone to say
             )  # fmt: skip
         elif who.hidden:
             yield self.say(

@@ -81,6 +81,7 @@ def _judge(
         yield Finding(
             "maintenance", site.name, f"{site.name} is under maintenance",
             f"when {what} is well again: eyas maintenance off {flag.removeprefix('@')}", site.origin, "warning",
+            ("led", site.name),  # what else is said of its answers follows from this
         )  # fmt: skip
     backend = answers.get("direct")
     if backend is not None and (not backend["ok"] or backend.get("status") in AWAY):

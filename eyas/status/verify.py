@@ -59,10 +59,10 @@ def topics(
     reached = [topic for topic in sites.topics(declared, flags, now) if _front(declared, topic.about) in alive]
     ways = [topic for topic in checks.ways(declared) if topic.about == "host" or topic.about in running]
     return [
-        *checks.checks(host, declared, running),
-        *checks.uses(declared, running),
         *reached,
         *ways,
+        *checks.checks(host, declared, running),
+        *checks.uses(declared, running),
         *checks.names(declared, running),
     ]
 

@@ -19,7 +19,12 @@ from eyas.status.topics import OUTSIDE, Answer, Answers, Ask, Topic, http
 
 LINES = 4000  # of a log that are looked through
 FRONT_LOGS = "/var/log/nginx/*.log"
-FIND = 'for log in $2; do tail -n "$3" -- "$log"; done | grep -F -m 1 -- "$1"'
+FIND = """\
+for log in $2; do
+    case $log in *error*) continue ;; esac
+    tail -n "$3" -- "$log"
+done | grep -F -m 1 -- "$1"
+"""
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,10 @@ def ask(agent: Agent, request: Request) -> Json:
 
 
 def asked(_agent: Agent, request: Request) -> Json:
-    """(address, port) of whom the ``addresses`` have asked over TCP in the last two minutes."""
+    """(own port, address, port) of whom the ``addresses`` have asked over TCP in the last two minutes."""
     from eyas.host.conntrack import asked_by
 
-    return [[address, port] for address, port in asked_by(tuple(_words(request.get("addresses"))))]
+    return [[own, address, port] for own, address, port in asked_by(tuple(_words(request.get("addresses"))))]
 
 
 def maintenance(agent: Agent, request: Request) -> Json:
