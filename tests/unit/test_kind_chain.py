@@ -210,7 +210,9 @@ def test_watching_sees_a_unit_that_is_started_again(ground: Ground) -> None:
     health.watch.do(ground.world, step, saved)
     state = UnitState("app.service", "loaded", "active", "running", restarts=1)
     ground.world.units.ill["a", "app.service"] = state
-    with pytest.raises(Unhealthy, match=r"cannot keep up a: app\.service does not stay up, and is started again and again"):
+    with pytest.raises(
+        Unhealthy, match=r"cannot keep up a: app\.service does not stay up, and is started again and again"
+    ):
         health.watch.do(ground.world, step, saved)
     del ground.world.units.ill["a", "app.service"]
     ground.world.units.restart(["systemd-nspawn@a.service"])
