@@ -23,7 +23,9 @@ web = Container(
     "web", "10.0.12.10", base, parts=[server()], root=Root(size="48M"), stateless=True,
     forwards=[Forward(80, to=8080), Forward(5300, "udp", to=8080)], uses=["mill"], **times,
 )
-mill = Container("mill", "10.0.12.11", base, parts=[server()], root=Root(size="48M"), after=["web"], uses=["web"], **times)
+mill = Container(
+    "mill", "10.0.12.11", base, parts=[server()], root=Root(size="48M"), after=["web"], uses=["web"], **times
+)
 
 fleet = Fleet(
     Host(

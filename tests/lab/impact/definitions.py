@@ -4,7 +4,8 @@ from __future__ import annotations
 
 FLEET = """\
 from eyas import (
-    Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Link, Open, Probe, Root, System, Unit, Uplink, User,
+    Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Link, Open, Probe, Root, System, Unit, Uplink,
+    User,
 )
 
 base = Image.debian("trixie", packages=[], name="tiny")

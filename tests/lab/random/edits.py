@@ -19,7 +19,8 @@ FILES = ("/etc/note.conf", "/srv/deep/er/note.conf")
 IMAGES = ("lean", "fat")
 
 HEAD = """\
-from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Open, Probe, Root, Unit, Uplink, User
+from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Limits, Open, Probe, Root, Unit
+from eyas import Uplink, User
 
 images = {
     "lean": Image.debian("trixie", packages=[], name="tiny"),

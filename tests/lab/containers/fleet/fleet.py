@@ -3,7 +3,6 @@
 from eyas import (
     Bind,
     Bridge,
-    Client,
     Container,
     File,
     Fleet,
