@@ -34,6 +34,7 @@ NETWORK = "/etc/systemd/network"
 MACHINES = "/var/lib/machines"
 JOURNAL = "/var/log/journal"
 PROGRAMS = "/usr/local/lib/eyas"
+BOOT_UNITS = ("eyas-firewall.service", "eyas-recover.service")  # the same for every host
 
 SEEN = "/etc/eyas/certificates"  # in a container, read-only: NAME/current/{fullchain.pem,key.pem}
 CHALLENGES = "challenges"  # in the same place, in a container that serves sites

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from eyas.core import paths
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step, digest
-from eyas.kind import snapshot
+from eyas.kind import pending, snapshot
 from eyas.kind.common import Deed, folder_of, table, text, whole
 from eyas.kind.rights import changed
 from eyas.kind.ruleset import file_text, load, note, ruleset_of
@@ -39,12 +39,16 @@ WantedBy=sysinit.target
 """
 
 
-def _look(system: System, _step: Step, folder: str) -> Json:
-    return {
+def _look(system: System, step: Step, folder: str) -> Json:
+    found: dict[str, Json] = {
         "folder": folder,
         "file": snapshot.take(system, paths.FIREWALL, folder),
         "print": snapshot.take(system, paths.FIREWALL_PRINT, folder),
     }
+    waits = pending.read(system).get(step.id)
+    if waits is not None:  # what is on disk is for the next boot, and not what is in effect
+        found["loaded"] = str(table(table(waits.get("old")).get("fields")).get("ruleset") or "")
+    return found
 
 
 def _load(system: System, step: Step, _saved: Json) -> None:
@@ -76,13 +80,17 @@ def _back(system: System, _step: Step, saved: Json, boot: bool) -> None:
     snapshot.put_back(system, seen["file"])
     if boot:
         return  # it is loaded from the file in a moment
-    body = system.files.read(paths.FIREWALL)
-    if body is None:
+    if "loaded" in seen:
+        loaded = str(seen["loaded"])
+        body = file_text(system.files, loaded) if loaded else ""
+    else:
+        body = (system.files.read(paths.FIREWALL) or b"").decode()
+    if body:
+        system.firewall.load(body)
+        note(system, body)
+    else:
         system.firewall.delete()
         system.files.remove(paths.FIREWALL_PRINT)
-    else:
-        system.firewall.load(body.decode())
-        note(system, body.decode())
 
 
 class Firewall:

@@ -85,17 +85,20 @@ def _chosen(desired: Resources, actual: Resources, names: Collection[str]) -> se
 
 
 def own(id_: str) -> bool:
-    """eyas's own programs and boot units: one version serves all containers."""
+    """eyas's own programs and boot units: one version serves all containers. Other units of that name are made from the
+    definitions."""
     kind, _, name = id_.partition(":")
-    return (kind == "file" and name.startswith(f"{paths.PROGRAMS}/")) or (kind == "unit" and name.startswith("eyas-"))
+    return (kind == "file" and name.startswith(f"{paths.PROGRAMS}/")) or (kind == "unit" and name in paths.BOOT_UNITS)
 
 
 def _missing(change: Change, actual: Resources) -> bool:
-    """A link of the host that is not there, and on a host without containers what the kernel must do for any."""
+    """A link or a service of eyas that is not on the host, and on one without containers what the kernel must do for
+    any."""
     if change.action is not Action.create:
         return False
     first = not any(resource.kind == "container" for resource in actual.values())
-    return change.kind == "network" or (first and change.kind == "sysctl")
+    service = change.kind == "unit" and change.id.startswith("unit:eyas-")
+    return change.kind == "network" or service or (first and change.kind == "sysctl")
 
 
 def as_wanted(resource: Resource) -> Resource:

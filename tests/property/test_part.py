@@ -57,3 +57,10 @@ def test_all_parts_are_the_whole(one: Host, two: Host) -> None:
         whole = ground.plan(wanted)
         assert [s.to_json() for s in made.plan.steps] == [s.to_json() for s in whole.steps]
         assert made.left == ()
+
+
+def test_eyas_knows_its_own_units() -> None:
+    from eyas.cli.support import support
+    from eyas.core import paths
+
+    assert {*support()[1]} == {*paths.BOOT_UNITS}

@@ -361,7 +361,7 @@ RESTARTS = Batch(
             ],
             look=_plain_user,
         ),
-        Case("Live: forwards, names, bridge addresses of the host", "", "live", ["names"]),
+        Case("Live: forwards, names, bridge addresses of the host", "", "live", ["firewall", "names"]),
     ],
 )
 
@@ -474,6 +474,9 @@ BRIDGE = Batch(
             ["firewall", "names", "network"],
             look=_renumbered,
         ),
+        Case(
+            "Live or restart unit: the host's own things", "", "restart_unit", ["unit"]
+        ),  # the name server listens there
     ],
 )
 
