@@ -1,12 +1,12 @@
 """A front and somebody behind it."""
 
-from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Probe, Site, System, Uplink
+from eyas import Bind, Bridge, Container, File, Fleet, Forward, Host, Image, Open, Probe, Root, Site, System, Uplink
 from eyas.parts import front
 
 base = Image.debian("trixie", packages=["ca-certificates", "curl", "less"], name="garuda")
 
 echo = Container(
-    "echo", "10.0.8.20", base,
+    "echo", "10.0.8.20", base, stateless=True, settle=1, root=Root(size="512M"),
     parts=[
         System(
             packages=["python3"],
@@ -42,5 +42,6 @@ fleet = Fleet(
         uplink=Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway="203.0.113.65", gateway6="fe80::1"),
         bridge=Bridge("br0", "10.0.8.1/24", "fd00:8::1/64"),
         containers=[echo, web],
+        open=[Open(22)],
     )
 )
