@@ -98,7 +98,8 @@ class Session:
     def talk(self) -> Connection:
         """A talk with the host for other things than looking at it; also while a run is open there."""
         if self._observing is not None:
-            self._observing.result()
+            if self._observed is None:  # its answer comes once, and before all others
+                self._observed = self._observing.result()
             return self._observing.connection
         from eyas.remote.transport import Connection
 
