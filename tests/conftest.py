@@ -1,10 +1,30 @@
-"""How tests are shared out where several run at once (pytest-xdist)."""
+"""How tests are shared out where several run at once (pytest-xdist), and what is said while they run."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A run of all tests takes half an hour: what has failed is named at once, with the line that says why."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Failures(terminal))
+
+
+class Failures:
+    """Names each failure when it happens."""
+
+    def __init__(self, terminal: Any) -> None:
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            why = getattr(getattr(report.longrepr, "reprcrash", None), "message", "").partition("\n")[0]
+            self.terminal.write_line(f"\n{report.when} of {report.nodeid}: {why[:300]}")
 
 
 @pytest.hookimpl(optionalhook=True)
