@@ -1,6 +1,6 @@
 """The Garuda fleet: everything that a Linux distribution's team offers, in ten containers on one server."""
 
-from garuda import builder, mastodon
+from garuda import builder, mastodon, syncthing
 
 from eyas import (
     SECURE,
@@ -101,6 +101,7 @@ stacks = ours(
     "docker", 100,
     docker("/data_1/docker/docker"),
     published("wiki", 3001, {"index.html": "<title>wiki</title>\n"}),
+    published("mongodb", 27017, {"index.html": "It looks like you are trying to access MongoDB over HTTP\n"}),
     binds=[kept("/data_1/containers/docker", "/var/garuda/compose/all-in-one")],
     after=[postgres], ssh_port=225, forwards=[Forward(27017)],
 )  # fmt: skip
@@ -132,6 +133,7 @@ temeraire = builds(
     "temeraire", 20,
     builder("chaotic-aur", hourly="hourly", morning="*-*-* 07:00:00", nightly="*-*-* 02:00:00"),
     repository(modules={"chaotic-aur": "/srv/http/repos", "iso": "/srv/http/iso"}, connections=80),
+    syncthing("/var/lib/syncthing"),
     binds=[
         kept("/data_2/chaotic-aur", "/srv/http/repos", shared=True),
         kept("/data_2/iso/iso", "/srv/http/iso", shared=True),

@@ -89,6 +89,31 @@ server {{
 """
 
 
+def syncthing(home):
+    """Syncthing, which hands the repository on to mirrors. Its own page is for those who come by SSH."""
+    unit = f"""\
+[Unit]
+Description=Syncthing
+After=network.target
+
+[Service]
+User=syncthing
+ExecStart=/usr/bin/syncthing serve --home={home} --no-browser --no-restart --gui-address=127.0.0.1:8384
+Environment=STNOUPGRADE=1 STNODEFAULTFOLDER=1
+Restart=on-failure
+RestartSec=5
+
+[Install]
+WantedBy=multi-user.target
+"""
+    return System(
+        packages=["syncthing"],
+        users=[User("syncthing", 992, home=home, shell="/usr/sbin/nologin")],
+        units={"syncthing.service": unit},
+        probes=[Probe.tcp(22000)],
+    )
+
+
 PROGRAM = """\
 [Unit]
 Description=Mastodon's web side

@@ -53,6 +53,17 @@ def test_a_site_answers_from_its_container(garuda: Garuda, site: str) -> None:
         assert seen.split() == ["2", "0", "203.0.113.112" if family == "-4" else "2001:db8:5:1::2"]
 
 
+def test_all_that_is_declared_is_found_well_from_everywhere(garuda: Garuda) -> None:
+    """But for the host's own SSH: a virtual host has none."""
+    found = garuda.json("verify")
+    assert [(row["severity"], row["about"], row["message"]) for row in found["findings"]] == [
+        ("warning", "host", "port 666/tcp is open on the host, and nobody listens there")
+    ]
+    assert found["well"]
+    assert found["asked"]["inside"] > 100
+    assert found["asked"]["outside"] > 40
+
+
 def test_the_clients_address_is_kept_and_http_goes_to_https(garuda: Garuda) -> None:
     assert '"visitor": "198.51.100.10"' in garuda.internet.get("https://social.example.org/", "-4")
     assert '"visitor": "2001:db8:ffff::10"' in garuda.internet.get("https://social.example.org/", "-6")
