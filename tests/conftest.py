@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+LONG = ("fleet", "containers", "certificates", "chain", "crash", "random", "sites", "impact", "hold", "changes")
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
@@ -13,6 +15,16 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Failures(terminal))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Labs come first, and of those the ones that take minutes for a few tests: the quick files fill the end, so that
+    no worker goes on alone."""
+
+    def rank(item: pytest.Item) -> tuple[bool, bool]:
+        return "/lab/" not in item.nodeid, not any(f"/lab/{name}/" in item.nodeid for name in LONG)
+
+    items.sort(key=rank)  # stable
 
 
 class Failures:
@@ -41,4 +53,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
             folder = path.rpartition("/")[0]
             return folder if "/lab/" in folder else path
 
+    config.option.loadscopereorder = False  # it goes by the number of tests, we by their order
     return Folders(config, log)

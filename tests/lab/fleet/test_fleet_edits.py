@@ -125,7 +125,7 @@ def test_a_container_comes_and_goes_and_its_data_stays(fleet: Garuda, change: Ch
         '    binds=[kept("/data_1/containers/notes", "/srv/http/notes")])\n\n\n'
         "# --- builders",
     )
-    fleet.edit("import Bind, Bridge, ", "import Client, System, Bind, Bridge, ")
+    fleet.edit("    Bridge,\n", "    Bridge,\n    Client,\n    System,\n")
     fleet.edit("kde, stacks],", "kde, stacks, notes],")
     change({"notes": "live", "host": "live"}, restarts={"notes"})
     assert fleet.health()["notes"] == "healthy"
@@ -223,7 +223,7 @@ def test_an_edge_of_the_start_order(fleet: Garuda, change: Change) -> None:
 
 def test_a_probe(fleet: Garuda, change: Change) -> None:
     fleet.edit("ssh_port=224,\n", "ssh_port=224,\n    probes=[Probe.tcp(22)],\n")
-    fleet.edit("Limits, Open, Site", "Limits, Open, Probe, Site")
+    fleet.edit("    Open,\n", "    Open,\n    Probe,\n")
     change({"forum": "live"})
     assert "tcp 22" in fleet.host.succeed("cat", "/run/eyas/probes/forum")
     assert fleet.health()["forum"] == "healthy"

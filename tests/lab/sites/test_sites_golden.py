@@ -25,6 +25,7 @@ def test_nginx_takes_what_is_written(fleet: Sites) -> None:
     script = ""
     for path, text in files.items():
         text = re.sub(r"@\{\w+\.address\}", "10.0.9.20", text)
+        text = re.sub(r"@\{\w+\.address6\?\}", "fd00:9::20", text)
         text = text.replace("/etc/front/app.conf", "/etc/test-keys/metrics.conf")
         for name in SHORT:
             text = text.replace(name, "/etc/test-keys/client-ca.pem")

@@ -3,6 +3,7 @@
 from eyas import (
     Bind,
     Bridge,
+    Client,  # noqa: F401, for the container that a test adds
     Container,
     File,
     Fleet,
