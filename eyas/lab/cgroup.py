@@ -77,7 +77,7 @@ def populated(name: str) -> bool:
         return False
 
 
-def kill(name: str, timeout: float = 10.0) -> None:
+def kill(name: str, timeout: float = 30.0) -> None:
     """End every process in a group and below, and wait (``timeout`` seconds) until none is left."""
     with contextlib.suppress(OSError):
         (unified() / name / "cgroup.kill").write_text("1")
