@@ -66,7 +66,9 @@ def measure(lab: BenchLab, rounds: int, seconds: float, connections: int, report
     for way, more in WAYS.items():
         found: dict[str, list[Figures]] = {name: [] for name in TARGETS}
         for number in range(rounds + 1):
-            for name in list(TARGETS)[:: 1 if number % 2 == 0 else -1]:
+            # Never the same twice in a row: the first run's connections to the backend still rest in the second one.
+            names = [*TARGETS]
+            for name in names[number % len(names) :] + names[: number % len(names)]:
                 figures = wrk(lab, name, seconds if number else 1, connections, more)
                 if number:  # the first one is for warming up
                     found[name].append(figures)
