@@ -270,7 +270,7 @@ VERBS = (
         "lab down",
         "lab_down",
         "Stop the lab of this fleet and remove what it left.",
-        "",
+        "DIR may also be a lab's name as in `eyas lab list`; the definitions may be gone already.",
         (LAB_DIR,),
         (Option("everything", ("--all",), "All labs on this machine."),),
     ),

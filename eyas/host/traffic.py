@@ -67,12 +67,17 @@ class RealTraffic:
         return max((now - self._began.pop(door, now) for door in doors), default=0.0)
 
     def _hand_over(self, let_go: Sequence[held.Hold], waited: float) -> None:
+        self._give(let_go, waited)  # who has waited longest does not wait for the last ones to be told
         self._handover.settle()
+        self._give(let_go, 0.0)
+        with self._lock:
+            self._end()
+
+    def _give(self, let_go: Sequence[held.Hold], waited: float) -> None:
         with self._lock:
             others = list(self._held.values())
             packets = self._handover.take(lambda flow: any(hold.takes(flow, others) for hold in let_go))
             self._handover.give(packets, waited)
-            self._end()
 
     def release_all(self) -> None:
         with self._lock:

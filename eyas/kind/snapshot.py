@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eyas.core.system import System
 from eyas.core.words import Json, digest
+from eyas.kind.common import PARTIAL
 
 
 def slot(folder: str, path: str) -> str:
@@ -45,6 +46,8 @@ def put_back(system: System, seen: Json) -> None:
             # Not written when it is the same: systemd would ask for a daemon-reload for the time of a unit file alone.
             if not same or system.files.read(path) != data:
                 system.files.write(path, data, mode, uid, gid)
+            else:
+                system.files.remove(path + PARTIAL)  # of a write that was cut off
         case _:
             return  # a directory: steps of files never replace one
 

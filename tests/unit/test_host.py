@@ -7,12 +7,13 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from eyas.core.errors import Failed
-from eyas.core.system import Entry
+from eyas.core.system import Entry, System
 from eyas.host.command import CommandFailed, run, start, stream
 from eyas.host.files import RealFiles
 from eyas.host.firewall import listing_digest
@@ -20,6 +21,7 @@ from eyas.host.inside import Inside
 from eyas.host.packages import installed_in
 from eyas.host.parts import RealKernel
 from eyas.host.units import parse_show
+from eyas.kind import snapshot
 
 ME: dict[str, Any] = {"uid": os.getuid(), "gid": os.getgid()}
 
@@ -41,6 +43,21 @@ def test_a_crashed_write_does_not_hinder_the_next(tmp_path: Path) -> None:
     (tmp_path / "c.eyas-new").write_text("half")
     files.write("/c", b"whole", **ME)
     assert files.list("/") == ["c"]
+
+
+def test_what_a_cut_off_write_left_goes_when_it_is_taken_back(tmp_path: Path) -> None:
+    """There was no such file before, or one that is as it was."""
+    files, half = RealFiles(str(tmp_path)), tmp_path / "c.eyas-new"
+    half.write_text("half")
+    files.remove("/c")
+    assert files.list("/") == []
+    files.write("/c", b"as it was", **ME)
+    system = cast(System, SimpleNamespace(files=files))
+    seen = snapshot.take(system, "/c", "/kept")
+    half.write_text("half")
+    snapshot.put_back(system, seen)
+    assert files.list("/") == ["c", "kept"]
+    assert files.read("/c") == b"as it was"
 
 
 def test_a_missing_file_is_no_error(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from eyas.kind.slots import split
 
 HOLD, DRAIN, SETTLE = 30, 10, 2
 """Seconds where a spec does not say: one that an older version of eyas wrote."""
-PAUSE = 0.05  # seconds between two looks at connections
+PAUSE = 0.01  # seconds between two looks at connections
 
 Ports = Sequence[tuple[str, int]]
 

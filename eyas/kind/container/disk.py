@@ -168,11 +168,19 @@ def _look_before_removal(system: System, _step: Step, folder: str) -> Json:
 def _remove(system: System, step: Step, saved: Json) -> None:
     _discard(system, step, saved)
     name = split(name_of(step))[0]
-    left = [path for path in data_paths(spec_of(step)) if system.files.stat(path) is not None]
+    used = _used_by_others(system, name)
+    left = [p for p in data_paths(spec_of(step)) if p not in used and system.files.stat(p) is not None]
     if system.files.stat(paths.identity(name)) is not None:
         left.append(paths.identity(name))
     owned.leave(system, left)
     snapshot.put_away(system, paths.accepted(name), folder_of(saved))  # another one of that name begins anew
+
+
+def _used_by_others(system: System, name: str) -> set[str]:
+    """Data of the containers that stay: all of them are configured when one is removed."""
+    files = [file for file in system.files.list(paths.SPECS) if file.endswith(".json")]
+    names = [file.removesuffix(".json") for file in files if split(file.removesuffix(".json"))[0] != name]
+    return {path for other in names for path in data_paths(json.loads(system.files.read(paths.spec(other)) or b"{}"))}
 
 
 def _discard(system: System, step: Step, saved: Json) -> None:

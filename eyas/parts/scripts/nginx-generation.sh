@@ -61,26 +61,26 @@ prepare() {
     mkdir -p "$etc" && cp -a /etc/nginx/. "$etc" || return 1
     sed -E -i "s/^( *listen )\[::\]:/\1[$six:$1]:/; s/^( *listen )(127\.0\.0\.1:)?([0-9]+[ ;])/\1$four.$1:\3/" \
         "$etc"/listen/* || return 1
-    ip address replace "$four.$1/32" dev lo scope host && ip -6 address replace "$six:$1/128" dev lo preferred_lft 0
+    printf 'address replace %s\n' "$four.$1/32 dev lo scope host" "$six:$1/128 dev lo preferred_lft 0" | ip -batch -
 }
 
-# Ports that listen/* opens to others, with commas between: tcp, or udp for those of QUIC.
+# Ports that listen/* opens, with commas between, in three lines: TCP to others, UDP to others (QUIC), TCP on the
+# loopback only.
 ports() {
-    local how=-v
-    [ "$1" = tcp ] || how=
-    sed -En 's/^ *listen ([0-9]+)( [^;]*)?;.*/\1 \2 /p' /etc/nginx/listen/* | grep $how ' quic ' | cut -d ' ' -f 1 |
-        sort -nu | paste -s -d ,
-}
-
-# TCP ports that listen/* opens on the loopback only, with commas between.
-inner_ports() {
-    sed -En 's/^ *listen 127\.0\.0\.1:([0-9]+)[ ;].*/\1/p' /etc/nginx/listen/* | sort -nu | paste -s -d ,
+    awk '
+        $1 != "listen" { next }
+        { gsub(";", ""); port = $2; kind = / quic( |$)/ ? 2 : 1 }
+        sub(/^127\.0\.0\.1:/, "", port) { kind = 3 }
+        port ~ /^[0-9]+$/ && !seen[kind, port]++ { list[kind] = list[kind] (list[kind] ? "," : "") port }
+        END { for (kind = 1; kind <= 3; kind++) print list[kind] }
+    ' /etc/nginx/listen/*
 }
 
 # The table that leads new connections to generation $1, in one transaction.
 rules() {
     local proto list inner
-    inner=$(inner_ports)
+    local -A to
+    { read -r "to[tcp]" && read -r "to[udp]" && read -r inner; } < <(ports)
     [ -z "$inner" ] || inner="oif lo ip daddr 127.0.0.1 tcp dport { $inner } dnat ip to $four.$1;"
     echo "table inet nginx
 delete table inet nginx
@@ -89,7 +89,7 @@ table inet nginx {
         ip daddr $four.0/24 return
         ip6 daddr $six:/64 return"
     for proto in tcp udp; do
-        list=$(ports "$proto")
+        list=${to[$proto]}
         [ -n "$list" ] || continue
         echo "        meta nfproto ipv4 $proto dport { $list } dnat ip to $four.$1"
         echo "        meta nfproto ipv6 $proto dport { $list } dnat ip6 to $six:$1"
@@ -107,14 +107,14 @@ table inet nginx {
 
 # Start generation $1 and lead new connections to it. Nothing has changed for anybody when it fails.
 begin() {
-    local conf=$run/$1/etc/nginx.conf pid='' tries said
+    local conf=$run/$1/etc/nginx.conf pid='' tries
     prepare "$1" || return 1
-    if ! said=$(/usr/sbin/nginx -t -q -c "$conf" -g "pid $run/$1/pid;" 2>&1); then
-        echo "${said//"$run/$1/etc"//etc/nginx}" >&2 # where a person would look
+    # It reads everything before it becomes a daemon, and says then what is wrong: a look of its own would only cost.
+    if ! /usr/sbin/nginx -c "$conf" -g "pid $run/$1/pid; daemon on; master_process on;" 9>&- 2>"$run/$1/said"; then
+        sed "s|$run/$1/etc|/etc/nginx|g" "$run/$1/said" >&2 # where a person would look
         return 1
     fi
-    /usr/sbin/nginx -c "$conf" -g "pid $run/$1/pid; daemon on; master_process on;" 9>&- || return 1
-    for ((tries = 0; tries < 500; tries++)); do # what we started ends before the number of its child is written
+    for ((tries = 0; tries < 3000; tries++)); do # what we started ends before the number of its child is written
         pid=$(master "$1") && break
         sleep 0.01
     done

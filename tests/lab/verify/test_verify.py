@@ -114,14 +114,16 @@ def test_maintenance(moved: Moved) -> None:
     """By site or by container; at once, and until it is switched off."""
     for name, flag in ((f"www.{SITE}", SITE), ("social", "@social")):
         switched = json.loads(moved.eyas("maintenance", "on", name, "--json"))
-        assert switched["maintenance"] == [{"front": "web-front", "flag": flag, "sites": [SITE]}]
-        (site,) = moved.json("sites")["sites"]
-        assert (site["health"], site["direct"], site["through"][:3]) == ("maintenance", "200 OK", "503")
-        assert [row[:2] for row in moved.verify(code=0)] == [("warning", f"{SITE} is under maintenance")]
-        assert any("is under maintenance" in text for text in moved.json("status")["warnings"])
-        moved.eyas("exec", "web-front", "--", "systemctl", "reload", "nginx")
-        assert moved.eyas("maintenance", "list") != "verified: nothing is under maintenance.\n"
-        assert moved.eyas("maintenance", "off", name) == "verified: nothing is under maintenance.\n"
+        try:
+            assert switched["maintenance"] == [{"front": "web-front", "flag": flag, "sites": [SITE]}]
+            (site,) = moved.json("sites")["sites"]
+            assert (site["health"], site["direct"], site["through"][:3]) == ("maintenance", "200 OK", "503")
+            assert [row[:2] for row in moved.verify(code=0)] == [("warning", f"{SITE} is under maintenance")]
+            assert any("is under maintenance" in text for text in moved.json("status")["warnings"])
+            moved.eyas("exec", "web-front", "--", "systemctl", "reload", "nginx")
+            assert moved.eyas("maintenance", "list") != "verified: nothing is under maintenance.\n"
+        finally:
+            assert moved.eyas("maintenance", "off", name) == "verified: nothing is under maintenance.\n"
     assert moved.json("sites")["sites"][0]["health"] == "healthy"
     refused = moved.run("maintenance", "on", "postgres")
     assert refused.code == 2
