@@ -12,6 +12,7 @@ from eyas.core.errors import Failed
 from eyas.core.words import Json, digest
 from eyas.host.command import CommandFailed, Running, run, start
 from eyas.host.held import carried
+from eyas.host.wires import left
 
 # nft lists one table for each process: of several it would read the last one only.
 LISTS = (("nft", "-j", "list", "table", "inet", "eyas"), ("nft", "-j", "list", "table", "bridge", "eyas"))
@@ -74,6 +75,8 @@ class RealFirewall:
             # In the same transaction, so that connections go on waiting.
             listed = run(LISTS[0], check=False)
             text += carried(listed.text, text) if listed.code == 0 else ""
+        listed = run(LISTS[1], check=False)
+        text += left(listed.text, text) if listed.code == 0 else ""
         self._nft(["nft", "-f", "-"], text)
 
     @staticmethod

@@ -8,6 +8,9 @@ it hangs on, which nobody inside can choose. Ports that eyas knows nothing of ar
 
 Where br_netfilter is loaded, the bridge itself passes on what a forward translates, from port to port. Such a frame was
 sent to the host, so it passes here, and the rules of the IP layer are asked for it all the same.
+
+A container that gets other addresses has its old ones until it restarts, and connections that are under way. Whoever
+loads the table puts them into sets of their own for that time (`eyas.host.wires`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from eyas.core import held
 from eyas.kind.slots import hardware
 
 LONGEST = 15  # characters of an interface's name
@@ -111,19 +115,16 @@ def table(ports: Sequence[Port], gateway: str) -> list[str]:
     lines = ["table bridge eyas {"]
     for name, elements in own.items():
         lines += elements_of(f"set {name}", f"ifname{types.get(name, '')}", elements)
+    for name, (_, kind) in held.LEFT.items():
+        lines += elements_of(f"set {name}", kind, [], "flags timeout")
     lines += [
         "\tchain from_container {",
-        "\t\tiifname . ether saddr != @wires drop",
-        "\t\tether type arp iifname . arp saddr ether @wires iifname . arp saddr ip @places4 accept",
-        "\t\ticmpv6 type nd-neighbor-solicit ip6 saddr :: accept",
-        "\t\ticmpv6 type nd-neighbor-solicit iifname . ip6 saddr @places6 accept",
-        "\t\ticmpv6 type nd-neighbor-advert iifname . icmpv6 taddr @places6 accept",
-        f"\t\ticmpv6 type {{ {REPORTS} }} ip6 saddr {{ ::, fe80::/10 }} accept",
-        "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert, nd-redirect } drop",
-        f"\t\tether daddr != {gateway} drop",
-        "\t\tether type ip iifname . ip saddr @places4 accept",
-        "\t\tether type ip6 iifname . ip6 saddr @places6 accept",
-        "\t\tdrop",
+        "\t\tiifname . ether saddr @left_wires goto until_it_restarts",
+        *_checks("wires", "places4", "places6", gateway),
+        "\t}",
+        "",
+        "\tchain until_it_restarts {",
+        *_checks("left_wires", "left_places4", "left_places6", gateway),
         "\t}",
         "",
         "\tchain prerouting {",
@@ -140,6 +141,23 @@ def table(ports: Sequence[Port], gateway: str) -> list[str]:
         "",
     ]
     return lines
+
+
+def _checks(wires: str, four: str, six: str, gateway: str) -> list[str]:
+    """Rules that let a frame pass which is of those in three sets, and goes to the bridge."""
+    return [
+        f"\t\tiifname . ether saddr != @{wires} drop",
+        f"\t\tether type arp iifname . arp saddr ether @{wires} iifname . arp saddr ip @{four} accept",
+        "\t\ticmpv6 type nd-neighbor-solicit ip6 saddr :: accept",
+        f"\t\ticmpv6 type nd-neighbor-solicit iifname . ip6 saddr @{six} accept",
+        f"\t\ticmpv6 type nd-neighbor-advert iifname . icmpv6 taddr @{six} accept",
+        f"\t\ticmpv6 type {{ {REPORTS} }} ip6 saddr {{ ::, fe80::/10 }} accept",
+        "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert, nd-redirect } drop",
+        f"\t\tether daddr != {gateway} drop",
+        f"\t\tether type ip iifname . ip saddr @{four} accept",
+        f"\t\tether type ip6 iifname . ip6 saddr @{six} accept",
+        "\t\tdrop",
+    ]
 
 
 def elements_of(name: str, kind: str, elements: Sequence[str], *more: str) -> list[str]:
