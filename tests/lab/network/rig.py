@@ -13,6 +13,7 @@ PUBLIC = {4: "203.0.113.112", 6: "2001:db8:5:1::2"}
 CLIENT = {4: "198.51.100.10", 6: "2001:db8:ffff::10"}
 TWINS = {4: "198.51.100.11", 6: "2001:db8:ffff::11"}  # another client, to whom more is open
 SCAN = (HERE / "scan.py").read_text()
+DATAGRAMS = (HERE / "datagrams.py").read_text()
 FRAMES = (HERE / "frames.py").read_text()
 MANY = (HERE / "many.py").read_text()
 ASK = (HERE / "ask.py").read_text()
@@ -25,6 +26,12 @@ class Net(Rig):
     def scan(self, family: int, source: str = "") -> list[int]:
         """The TCP ports of the host that answer the world at all, be it with a refusal."""
         said = self.succeed("internet", "python3", "-c", SCAN, source or CLIENT[family], PUBLIC[family], "1")
+        found: list[int] = json.loads(said)
+        return found
+
+    def scan_udp(self, family: int) -> list[int]:
+        """The same with UDP."""
+        said = self.succeed("internet", "python3", "-c", DATAGRAMS, CLIENT[family], PUBLIC[family])
         found: list[int] = json.loads(said)
         return found
 

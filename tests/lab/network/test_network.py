@@ -12,6 +12,8 @@ from tests.lab.network.rig import CLIENT, MANY, PUBLIC, SCAN, TWINS, Net
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 OPEN = [80, 82, 83, 666, 7080, 8081]  # as fleet.py says; nobody listens on 666, which refuses
 
+OPEN_UDP = [668, 5300]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _listening(nets: Net) -> object:
@@ -27,6 +29,7 @@ def _listening(nets: Net) -> object:
 def test_the_world_reaches_what_is_declared_and_nothing_else(net: Net, family: int) -> None:
     assert net.scan(family) == OPEN
     assert net.scan(family, TWINS[family]) == sorted([*OPEN, 667])
+    assert net.scan_udp(family) == OPEN_UDP
     address = f"[{PUBLIC[6]}]" if family == 6 else PUBLIC[4]
     assert net.reached("internet", f"http://{address}/", f"http://{address}:82/") == [
         f"shop sees {CLIENT[family]}", f"twin sees {CLIENT[family]}"
@@ -88,7 +91,8 @@ def test_a_changed_rule_ends_nothing_and_lets_nothing_new_in(net: Net) -> None:
     with (
         net.background("internet", "python3", "-c", MANY, f"{PUBLIC[4]}/350", f"{PUBLIC[6]}/350") as world,
         net.background(long, "python3", "-c", MANY, "10.0.7.20/150", "fd00:7::20/150") as inside,
-        net.background("internet", "python3", "-c", SCAN, CLIENT[4], PUBLIC[4], "4") as scan,
+        net.background("internet", "python3", "-c", SCAN, CLIENT[4], PUBLIC[4], "4") as four,
+        net.background("internet", "python3", "-c", SCAN, CLIENT[6], PUBLIC[6], "4") as six,
     ):
 
         def alive() -> int:
@@ -110,10 +114,11 @@ def test_a_changed_rule_ends_nothing_and_lets_nothing_new_in(net: Net) -> None:
         assert "untouched" in net.apply()
         assert alive() == 1000
         assert net.reached(long, "http://10.0.7.20:8080/") == ["refused"]
-        assert scan.stdout is not None
-        during = set(json.loads(scan.stdout.read()))
-        assert {*OPEN} - {666} <= during <= {*OPEN, 84, 669}
-        assert net.scan(4) == sorted({*OPEN, 84, 669} - {666})
+        for scan in (four, six):
+            assert scan.stdout is not None
+            during = set(json.loads(scan.stdout.read()))
+            assert {*OPEN} - {666} <= during <= {*OPEN, 84, 669}
+        assert net.scan(4) == net.scan(6) == sorted({*OPEN, 84, 669} - {666})
         net.put_back()
         net.apply()
         assert alive() == 1000
