@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from eyas.core.grants import GRANTS as GIVEN
 from eyas.core.words import Impact
 from eyas.model.base import Thing
 from eyas.model.certificates import Certificate, Use, UsedCertificates
@@ -32,8 +33,7 @@ from eyas.model.wiring import Client, Partners
 if TYPE_CHECKING:
     from eyas.model.answers import Backend
     from eyas.model.machines import Container
-
-GRANTS = ("docker", "nspawn", "tun", "loop")
+GRANTS = tuple(GIVEN)
 """What a container can be given beyond the default."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from eyas.core.grants import GRANTS
 from eyas.core.words import Impact
 from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect, Rewrite, Static, Upstream
 from eyas.model.base import Thing, impact
@@ -74,6 +75,12 @@ def _default(field: FieldInfo, takes: str) -> str:
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 
+def grants_table() -> str:
+    """What can be given to a container, and why it takes that."""
+    rows = [f"| `{name}` | {grant.purpose} | {grant.gives} | {grant.reason} |" for name, grant in GRANTS.items()]
+    return "\n".join(["| grant | for | what it gives | why |", "| --- | --- | --- | --- |", *rows])
+
+
 BEGIN, END = "<!-- begin generated: {} -->", "<!-- end generated -->"
 
 
@@ -83,6 +90,8 @@ def refresh(text: str) -> str:
 
     def write(match: re.Match[str]) -> str:
         name = match[1]
+        if name == "grants":
+            return f"{BEGIN.format(name)}\n\n{grants_table()}\n\n{END}"
         if name not in by_name:
             raise ValueError(f"cannot write the table of {name!r}: there is no such class")
         return f"{BEGIN.format(name)}\n\n{table(by_name[name])}\n\n{END}"

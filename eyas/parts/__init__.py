@@ -14,6 +14,7 @@ from eyas.parts.front import front
 from eyas.parts.loops import loops
 from eyas.parts.meshcentral import meshcentral
 from eyas.parts.nginx import nginx
+from eyas.parts.podman import podman
 from eyas.parts.postgresql import Database, postgresql
 from eyas.parts.redis import redis
 from eyas.parts.repository import repository
@@ -29,6 +30,7 @@ __all__ = [
     "meshcentral",
     "nginx",
     "nspawn_builder",
+    "podman",
     "postgresql",
     "published",
     "redis",

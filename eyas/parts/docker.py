@@ -10,15 +10,28 @@ import json
 from collections.abc import Mapping, Sequence
 
 from eyas.model import Bind, File, Probe, System
-from eyas.parts.common import LIB, script
+from eyas.parts.common import LIB, join, script
+from eyas.parts.engine import engine
 
 POOLS = [{"base": "172.20.0.0/14", "size": 24}]
 """Networks for Docker's own bridges: private, and away from the usual bridges of a fleet."""
 
 
-def docker(storage: str, *, settings: Mapping[str, object] | None = None) -> System:
-    """A Docker daemon. ``storage``: directory of the host for images and volumes (/var/lib/docker inside, kept over
-    restarts). ``settings``: keys of daemon.json on top of ours, see dockerd(8)."""
+def docker(
+    storage: str,
+    *,
+    prune: str | None = "weekly",
+    keep: str = "7d",
+    settings: Mapping[str, object] | None = None,
+) -> System:
+    """A Docker daemon, with a self-test that runs a container with a published port before this container counts as
+    ready.
+
+    ``storage``: directory of the host for images and volumes (/var/lib/docker inside, kept over restarts).
+    ``prune``: when containers, images, networks and caches that nothing uses for ``keep`` are removed (OnCalendar= of
+    systemd.time(7)), None for never; volumes never are. ``settings``: keys of daemon.json on top of ours, see
+    dockerd(8).
+    """
     config: dict[str, object] = {
         "bip": "172.19.255.1/24",
         "default-address-pools": POOLS,
@@ -28,12 +41,14 @@ def docker(storage: str, *, settings: Mapping[str, object] | None = None) -> Sys
         **(settings or {}),
     }
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    return System(
-        packages=["docker.io", "docker-cli", "iptables"],
-        files={"/etc/docker/daemon.json": File(text, restart=("docker.service",))},
-        binds=[Bind(storage, "/var/lib/docker", persistent=True, mode=0o711)],
-        grants=["docker"],
-        probes=[Probe.unit("docker.service")],
+    place = Bind(storage, "/var/lib/docker", persistent=True, mode=0o711)
+    return join(
+        System(
+            packages=["docker.io", "docker-cli", "iptables"],
+            files={"/etc/docker/daemon.json": File(text, restart=("docker.service",))},
+            grants=["docker"],
+        ),
+        engine("docker", place, prune=prune, keep=keep, unit="docker.service"),
     )
 
 

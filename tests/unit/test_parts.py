@@ -21,6 +21,7 @@ from eyas.parts import (
     meshcentral,
     nginx,
     nspawn_builder,
+    podman,
     postgresql,
     published,
     redis,
@@ -229,6 +230,26 @@ class TestOthers:
         config = json.loads(text(part, "/etc/docker/daemon.json"))
         assert config["storage-driver"] == "overlay2"
         assert config["live-restore"] is False
+
+    def test_podman_needs_no_grant(self) -> None:
+        part = podman("/data/podman", settings={"engine": {"runtime": "runc"}, "network": {"dns_bind_port": 54}})
+        assert part.grants == ()
+        config = text(part, "/etc/containers/containers.conf.d/50-eyas.conf")
+        assert "keyring = false\n" in config
+        assert 'runtime = "runc"\n' in config
+        assert 'default_subnet = "10.88.0.0/16"\ndns_bind_port = 54\n' in config
+
+    def test_a_selftest_holds_back_readiness(self) -> None:
+        for name, part in (("docker", docker("/data")), ("podman", podman("/data"))):
+            (probe,) = part.probes
+            assert probe.argv == ("/usr/local/lib/eyas/container-selftest", name)
+            assert probe.argv[0] in part.files
+
+    def test_pruning_keeps_its_time(self) -> None:
+        part = docker("/data", prune="Mon 04:00", keep="36h")
+        assert "OnCalendar=Mon 04:00\n" in part.units["docker-prune.timer"].content
+        assert "container-prune docker 36\n" in part.units["docker-prune.service"].content
+        assert not [unit for unit in docker("/data", prune=None).units if "prune" in unit]
 
     def test_a_published_page_restarts_its_own_unit_only(self) -> None:
         part = published("wiki", 3001, {"index.html": "hello\n"}, volumes={"/srv": "/www"}, options=["--read-only"])

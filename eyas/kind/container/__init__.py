@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from eyas.core.grants import reasons
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
@@ -44,7 +45,7 @@ def _with_grants(change: FieldChange, want: Resource | None) -> FieldChange:
     grants = words(want.fields.get("grants")) if want is not None else []
     if not grants:
         return change
-    return replace(change, note=f"{change.note}, granted: {', '.join(grants)}")
+    return replace(change, note=f"{change.note}, granted: {reasons(grants)}")
 
 
 class Container:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from eyas.core.grants import reasons
 from eyas.core.words import FieldChange, Fields, Impact, Json
 from eyas.kind.common import table
 from eyas.kind.container import binds
@@ -90,6 +91,14 @@ def _plain(field: str, old: Json, new: Json, impact: Impact) -> list[FieldChange
     return [FieldChange(field, old, new, impact, f"{name} {_shown(field, old)} -> {_shown(field, new)}")]
 
 
+def _grants(field: str, old: Json, new: Json, impact: Impact) -> list[FieldChange]:
+    """Each that comes says what it opens, and why."""
+    before, after = words(old), words(new)
+    parts = [f"{reasons([word])} added" for word in after if word not in before]
+    parts += [f"{word} removed" for word in before if word not in after]
+    return [FieldChange(field, old, new, impact, f"grants: {', '.join(parts) or 'order changed'}")]
+
+
 def _shown(field: str, value: Json) -> str:
     if value is None or value == "":
         return "none"
@@ -173,6 +182,7 @@ _SAID: dict[str, Callable[[str, Json, Json, Impact], list[FieldChange]]] = {
     "autostart": _autostart,
     "stateless": _stateless,
     "beside": _beside,
+    "grants": _grants,
     "twice": _twice,
 }
 

@@ -92,6 +92,7 @@ wait_for() { # index
         fi
         [ $SECONDS -lt $end ] || break
         [ "$type" = unit ] && [ "$seen" = failed ] && break
+        [ "$type" = command ] && [[ $seen == "exit status 78"* ]] && break # EX_CONFIG: waiting will not help
         sleep $pause
         [ $SECONDS -lt $((end - timeout + 2)) ] || pause=0.2
     done
