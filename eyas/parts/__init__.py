@@ -14,22 +14,26 @@ from eyas.parts.front import front
 from eyas.parts.loops import loops
 from eyas.parts.meshcentral import meshcentral
 from eyas.parts.nginx import nginx
+from eyas.parts.packages import Schedule, package_builder
 from eyas.parts.podman import podman
 from eyas.parts.postgresql import Database, postgresql
 from eyas.parts.redis import redis
-from eyas.parts.repository import repository
+from eyas.parts.repository import mirror, repository
 from eyas.parts.team import members, ssh, team
 
 __all__ = [
     "Database",
+    "Schedule",
     "docker",
     "front",
     "join",
     "loops",
     "members",
     "meshcentral",
+    "mirror",
     "nginx",
     "nspawn_builder",
+    "package_builder",
     "podman",
     "postgresql",
     "published",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eyas.model import File, Probe, System
-from eyas.parts.common import HEADER, join
+from eyas.model import File, Probe, System, Unit
+from eyas.parts.common import HEADER, LIB, join, script
 from eyas.parts.nginx import nginx
 
 
@@ -21,6 +21,25 @@ def repository(root: str = "/srv/http", *, modules: dict[str, str] | None = None
         probes=[Probe.tcp(873)],
     )
     return join(web, rsync)
+
+
+def mirror(name: str, source: str, directory: str, *, when: str = "*:0/15") -> System:
+    """Follows a repository: ``source`` (``rsync://HOST/MODULE/``) into ``directory``, at the times ``when``
+    (systemd.time(7)). What is there can be served on; its clients never see a database without its packages."""
+    unit = f"mirror-{name}"
+    service = (
+        f"[Unit]\nDescription=Mirror of {source}\nAfter=network.target\nRequiresMountsFor={directory}\n\n"
+        f"[Service]\nType=oneshot\nExecStart={LIB}/rsync-mirror {source} {directory}\n"
+    )
+    timer = (
+        f"[Unit]\nDescription=Mirror of {source}\n\n[Timer]\nOnCalendar={when}\nRandomizedDelaySec=30\n\n"
+        "[Install]\nWantedBy=timers.target\n"
+    )
+    return System(
+        packages=["rsync"],
+        files={f"{LIB}/rsync-mirror": script("rsync-mirror")},
+        units={f"{unit}.service": Unit(service, enable=False), f"{unit}.timer": Unit(timer)},
+    )
 
 
 def http_conf(root: str) -> str:

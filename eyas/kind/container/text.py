@@ -17,6 +17,7 @@ HEADER = "# eyas container "
 DIGEST = "# made by eyas; digest of what follows: "
 LOOPS = tuple(f"/dev/loop{n}" for n in range(8))
 INODES = (65536, 1048576)  # least and most of a root in RAM; between them one for each page of its size
+PACKAGES = "/run/eyas-packages"  # where the grant nspawn shows a container its own packages
 PROBE_GRACE = 10  # seconds beyond the probes' own time limits
 
 
@@ -190,6 +191,11 @@ def arguments(name: str, spec: Fields) -> list[str]:
         option = "--bind-ro" if bind.get("readonly") else "--bind"
         source, target = _colon(str(bind["source"])), _colon(str(bind.get("target") or bind["source"]))
         args.append(f"{option}={source}:{target}{mapped}")
+    if "nspawn" in words(spec.get("grants")):
+        # Its own packages, clean: what roots of nested machines are made of. In a user namespace root-up has them
+        # mounted with the right ids already.
+        lower = f"{paths.RUNTIME}/layer/{name}/1" if base else paths.tree(str(spec["tree"]))
+        args.append(f"--bind-ro={_colon(lower)}:{PACKAGES}")
     return args + _granted(words(spec.get("grants")))
 
 
