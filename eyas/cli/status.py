@@ -52,8 +52,14 @@ def made(session: Session) -> Report:
     runs = connection.history(1)
     unknown = {machines[name]: name for name, resource in running.items() if not _accounted(resource)}
     counted = {unknown[held]: size for held, size in connection.memory(list(unknown)).items()}
+    effect = connection.limits([*running]) if running else {}
     facts: dict[str, Mapping[str, Json]] = {
-        name: {**found, "os": wanted.systems.get(name, ""), **({"memory": counted[name]} if name in counted else {})}
+        name: {
+            **found,
+            "os": wanted.systems.get(name, ""),
+            **({"memory": counted[name]} if name in counted else {}),
+            **({"effect": effect[name]} if name in effect else {}),
+        }
         for name, found in look.facts().items()
     }
     made = report(session.host, wanted.resources, actual, changes, facts, runs, time.time(), session.observed().pending)

@@ -131,6 +131,11 @@ def image(container: str) -> str:
     return f"{MACHINES}/{container}"
 
 
+def scratch(container: str) -> str:
+    """The image file of a writable layer that is not in RAM."""
+    return f"{SCRATCH}/{container}.img"
+
+
 def print_of(container: str) -> str:
     """The spec that is in effect in the running container, with the invocation it belongs to."""
     return f"{PRINTS}/{container}.json"

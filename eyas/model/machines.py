@@ -259,6 +259,9 @@ class Host(Thing):
     units: Annotated[Units, Impact.restart_unit] = Field(
         default_factory=dict, description="systemd units of the host; text means Unit(text)"
     )
+    memory: Annotated[Bytes | None, Impact.none] = Field(
+        None, description="how much it has; what its containers may hold at most is checked against it"
+    )
 
     if TYPE_CHECKING:
 
@@ -275,6 +278,7 @@ class Host(Thing):
             files: Mapping[str, str | bytes | File | Link] = ...,
             users: Iterable[User] = (),
             units: Mapping[str, str | Unit] = ...,
+            memory: str | int | None = None,
         ) -> None: ...
 
     @property

@@ -1,4 +1,4 @@
-"""Rules about data, files, users and limits of the containers of one host."""
+"""Rules about data, files and users of the containers of one host."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from eyas.model.files import User
 from eyas.model.machines import Container, Host
 from eyas.model.merge import merge
 from eyas.model.pieces import Bind
+from eyas.model.rules_limits import LIMIT_RULES
 
 Findings: TypeAlias = Iterator[Diagnostic]
 
@@ -158,21 +159,6 @@ def _shared_users(host: Host) -> Findings:
                     yield user.diagnostic("uid", message, "give the user one id everywhere", "warning")
 
 
-def _limits(host: Host) -> Findings:
-    for container in host.containers:
-        limits, root = container.limits, container.root
-        if limits.memory and limits.memory_high and limits.memory_high > limits.memory:
-            message = f"memory_high of container {container.name} has no effect: it is above memory"
-            yield limits.diagnostic("memory_high", message, "let it be lower than memory", "warning")
-        if root.backing == "ram" and limits.memory and root.size > limits.memory:
-            message = (
-                f"the root of container {container.name} may grow to {_show(root.size)} in RAM, "
-                f"but its memory is limited to {_show(limits.memory)}"
-            )
-            hint = 'lower the size of the root, or write Root(backing="disk")'
-            yield container.diagnostic("root", message, hint, "warning")
-
-
 DAEMONS = {"docker.io": "docker.service", "docker-ce": "docker.service"}
 """Packages whose service needs the grant ``docker``: the client alone (docker-cli) does not."""
 
@@ -188,13 +174,6 @@ def _grants(host: Host) -> Findings:
                 yield container.diagnostic("grants", message, hint, "warning")
 
 
-def _show(size: int) -> str:
-    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
-        if size >= factor:
-            return f"{size / factor:.4g}{unit}"
-    return str(size)
-
-
 def _sysctls(host: Host) -> Findings:
     for key in host.sysctls:
         if not re.fullmatch(r"[a-z0-9_]+([./][A-Za-z0-9_*-]+)+", key):
@@ -203,6 +182,6 @@ def _sysctls(host: Host) -> Findings:
 
 
 DATA_RULES: tuple[Callable[[Host], Findings], ...] = (
-    _parts, _archives, _mounts, _carried, _persistent, _files, _units, _users, _shared_users, _limits, _grants,
+    _parts, _archives, _mounts, _carried, _persistent, _files, _units, _users, _shared_users, *LIMIT_RULES, _grants,
     _sysctls,
 )  # fmt: skip

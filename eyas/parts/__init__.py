@@ -8,15 +8,18 @@ is rendered, so that a container which is renumbered takes its users along.
 """
 
 from eyas.parts.builder import nspawn_builder
+from eyas.parts.ci_runner import ci_jobs, ci_runner
 from eyas.parts.common import join
 from eyas.parts.docker import docker, published
 from eyas.parts.front import front
+from eyas.parts.iso import iso_images
 from eyas.parts.loops import loops
 from eyas.parts.meshcentral import meshcentral
 from eyas.parts.nginx import nginx
 from eyas.parts.packages import Schedule, package_builder
 from eyas.parts.podman import podman
 from eyas.parts.postgresql import Database, postgresql
+from eyas.parts.ramdisk import ram_disk
 from eyas.parts.redis import redis
 from eyas.parts.repository import mirror, repository
 from eyas.parts.team import members, ssh, team
@@ -24,8 +27,11 @@ from eyas.parts.team import members, ssh, team
 __all__ = [
     "Database",
     "Schedule",
+    "ci_jobs",
+    "ci_runner",
     "docker",
     "front",
+    "iso_images",
     "join",
     "loops",
     "members",
@@ -37,6 +43,7 @@ __all__ = [
     "podman",
     "postgresql",
     "published",
+    "ram_disk",
     "redis",
     "repository",
     "ssh",

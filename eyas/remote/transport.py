@@ -271,6 +271,10 @@ class Connection:
         """Bytes that the processes of containers hold, added up one by one: for hosts without the memory controller."""
         return cast("dict[str, int]", self.request("memory", names=list(names)))
 
+    def limits(self, names: Sequence[str]) -> dict[str, dict[str, Json]]:
+        """What the kernel holds running containers to (`eyas.host.limits`)."""
+        return cast("dict[str, dict[str, Json]]", self.request("limits", names=list(names)))
+
     def writes(self, name: str, noise: Sequence[str], *, everything: bool = False) -> dict[str, Json]:
         """What a running container wrote outside its persistent paths; see `eyas.kind.writes.Report.to_json`."""
         return cast("dict[str, Json]", self.request("writes", name=name, noise=list(noise), everything=everything))

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from eyas.core.words import Action, Change, Fields, Json, Resource, Resources, digest
+from eyas.status.limits import Limit, limits
 
 VERSION = 1
 
@@ -34,7 +35,7 @@ class Row:
     """One container. ``uptime`` in seconds, ``memory`` in bytes; None where it cannot be known (not running, or a
     kernel without accounting). ``health`` is healthy, unhealthy, starting or '' (does not run); ``failing`` says
     which probes fail and how. ``drift`` has a text for each difference, ``pending`` one for each that takes effect at
-    the next boot of the host."""
+    the next boot of the host; ``limits`` are those of a running one, with what became of each."""
 
     name: str
     state: str
@@ -48,6 +49,7 @@ class Row:
     image: str = ""
     drift: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -67,6 +69,7 @@ class Row:
             "image": self.image,
             "drift": list(self.drift),
             "pending": list(self.pending),
+            "limits": [limit.to_json() for limit in self.limits],
         }
 
 
@@ -111,8 +114,8 @@ def report(
     """How a host is.
 
     ``changes`` are those of ``plan(desired, actual)``; ``facts`` by container are what a look into it found (os,
-    memory in bytes, probes as lists of ok or failed, probe, what was seen); ``now`` is seconds since the epoch;
-    ``pending`` are ids that are prepared for the next boot, with the digests of their fields then.
+    memory in bytes, probes as lists of ok or failed, probe, what was seen; effect of its limits); ``now`` is seconds
+    since the epoch; ``pending`` are ids that are prepared for the next boot, with the digests of their fields then.
     """
     drift: dict[str, list[str]] = {}
     waiting: dict[str, list[str]] = {}
@@ -174,6 +177,7 @@ def _row(want: Resource, have: Resource | None, drift: Sequence[str], facts: Map
         memory=memory if running and isinstance(memory, int) and memory >= 0 else None,
         image=str(fields.get("image") or ""),
         drift=tuple(drift),
+        limits=limits(have.fields, _dict(facts["effect"])) if running and have and "effect" in facts else (),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eyas.cli.view.text import Cell, Column, Paint, count, size, span, table
 from eyas.status import Report, Row
+from eyas.status.limits import lines as told
 
 COLUMNS = (
     Column("NAME"), Column("STATE"), Column("HEALTH"), Column("ADDRESS"), Column("OS", flexible=True, least=9),
@@ -53,7 +54,9 @@ def os_name(pretty: str) -> str:
 
 
 def _details(row: Row) -> list[str]:
-    return [*(f"{row.name}: unhealthy: {text}" for text in row.failing), *(f"{row.name}: {text}" for text in row.drift)]
+    said = [f"unhealthy: {text}" for text in row.failing]
+    said += [*row.drift, *(f"limits: {text}" for text in told(row.limits))]
+    return [f"{row.name}: {text}" for text in said]
 
 
 def summary(report: Report, paint: Paint) -> str:

@@ -4,6 +4,7 @@ sockets      who listens, on the host and in each of its containers that runs
 ask          questions, asked from places (`eyas.host.vantage`)
 asked        whom addresses have asked lately, as the kernel's table of connections knows
 maintenance  flag files in a running front
+limits       what the kernel holds running containers to
 """
 
 from __future__ import annotations
@@ -81,6 +82,21 @@ def maintenance(agent: Agent, request: Request) -> Json:
         raise Failed(
             f"cannot switch maintenance in {name}: it does not run", f"start it: eyas apply --only {name}"
         ) from None
+
+
+def limits(agent: Agent, request: Request) -> Json:
+    """Of the containers ``names``, which run: what `eyas.host.limits.effect` reads."""
+    import json
+
+    from eyas.host.limits import effect
+
+    system, found = agent.system(), dict[str, Json]()
+    for name in _words(request.get("names")):
+        machine = machine_now(system.files, name)
+        known = json.loads(system.files.read(paths.print_of(machine)) or b"{}")
+        spec = known.get("spec") if isinstance(known, dict) else None
+        found[name] = effect(machine, spec if isinstance(spec, dict) else {})
+    return found
 
 
 def _base(system: System, machine: str) -> int:

@@ -350,7 +350,7 @@ HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "writes": _writes,
     "certificates": _certificates,
     "ahead": _ahead,
-    **{do: _checks(do) for do in ("sockets", "ask", "asked", "maintenance")},
+    **{do: _checks(do) for do in ("sockets", "ask", "asked", "maintenance", "limits")},
 }
 
 

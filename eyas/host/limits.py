@@ -1,0 +1,105 @@
+"""What the kernel holds running containers to: read back from where limits take effect.
+
+Control groups of version 2 (cgroups(7), Documentation/admin-guide/cgroup-v2): the files of the container's unit below
+machine.slice. Its root and RAM disks: what statfs(2) says of them. Nothing is judged here; see `eyas.status.limits`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from eyas.core import paths
+from eyas.core.ramdisks import SUFFIX, UNITS, ram_disk
+from eyas.core.words import Json
+from eyas.host.memory import CGROUPS, SLICE, unit
+
+FILES = ("memory.max", "memory.high", "cpu.max", "cpu.weight", "io.weight", "io.bfq.weight", "pids.max")
+EVENTS = (("memory.events", "oom_kill"), ("pids.events", "max"))
+STALLS = ("cpu", "io", "memory")
+
+
+def effect(machine: str, spec: Mapping[str, Json], cgroups: str = CGROUPS) -> dict[str, Json]:
+    """Of one container that runs: ``controllers`` of its group, ``files`` of limits with what they hold, ``events``
+    counted since it started, ``stalls`` (per cent of the last ten seconds in which somebody in it waited, where the
+    kernel has pressure stall information), ``root`` and ``disks`` by path as {declared, size, used, inodes}."""
+    group = f"{cgroups}/{SLICE}/{unit(machine)}"
+    files = {name: text for name in FILES if (text := _read(f"{group}/{name}"))}
+    events = {f"{name} {key}": _row(_read(f"{group}/{name}"), key) for name, key in EVENTS}
+    stalls = {name: found for name in STALLS if (found := _stall(_read(f"{group}/{name}.pressure"))) is not None}
+    return {
+        "controllers": [*_read(f"{group}/cgroup.controllers").split()],
+        "files": {**files},
+        "events": {key: count for key, count in events.items() if count is not None},
+        "stalls": {**stalls},
+        "root": _root(machine, spec),
+        "disks": {**_disks(spec, _leader(group))},
+    }
+
+
+def _root(machine: str, spec: Mapping[str, Json]) -> dict[str, Json]:
+    """The writable layer: a tmpfs, or a file system in an image file, whose size is that of the file."""
+    found = _space(f"{paths.WRITABLE}/{machine}")
+    if found and spec.get("root_backing") == "disk":
+        try:
+            found["size"] = os.stat(paths.scratch(machine)).st_size
+        except OSError:
+            found["size"] = None
+    return {"declared": spec.get("root_size"), **found}
+
+
+def _disks(spec: Mapping[str, Json], leader: str) -> dict[str, Json]:
+    """RAM disks that its layer declares."""
+    files, found = spec.get("files"), dict[str, Json]()
+    for path in files if isinstance(files, dict) else ():
+        if not path.startswith(UNITS) or not path.endswith(SUFFIX):
+            continue
+        disk = ram_disk(_read(f"{paths.layer(str(spec.get('layer')))}/root{path}"))
+        if disk is not None:
+            found[disk.path] = {"declared": disk.size, **(_space(f"/proc/{leader}/root{disk.path}") if leader else {})}
+    return found
+
+
+def _space(path: str) -> dict[str, Json]:
+    """Bytes of the file system that is mounted at a path, and the part of its inodes that is used; nothing where none
+    is mounted. Those of what is reserved for root count as used."""
+    try:
+        if os.stat(path).st_dev == os.stat(os.path.dirname(path)).st_dev:
+            return {}
+        known = os.statvfs(path)
+    except OSError:
+        return {}
+    size = known.f_blocks * known.f_frsize
+    full = known.f_blocks and 1 - known.f_bavail / known.f_blocks
+    inodes = 1 - known.f_favail / known.f_files if known.f_files else 0.0
+    return {"size": size, "used": round(size * full), "full": round(full, 4), "inodes": round(inodes, 4)}
+
+
+def _leader(group: str) -> str:
+    return next(iter(_read(f"{group}/payload/init.scope/cgroup.procs").split()), "")
+
+
+def _row(text: str, key: str) -> int | None:
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        if name == key and value.isdigit():
+            return int(value)
+    return None
+
+
+def _stall(text: str) -> float | None:
+    """``avg10`` of "some" (Documentation/accounting/psi)."""
+    words = text.partition("\n")[0].split()
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    try:
+        return float(values["avg10"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
