@@ -128,6 +128,7 @@ def remove(settings: Settings, id: str) -> None:
     for name in ("root", "layer"):
         with suppress(OSError):
             (place / name).rmdir()
+    drop(place / ".#root.lck")  # systemd-nspawn's, which it leaves when it is killed
     with suppress(OSError):
         place.rmdir()
     drop(settings.data / "scratch" / id)
