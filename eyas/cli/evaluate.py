@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eyas import image
-from eyas.cli import cached, needed
+from eyas.cli import cached, needed, pins
 from eyas.cli.cached import Wanted
 from eyas.cli.support import support
 from eyas.core.errors import DefinitionError, Diagnostic
@@ -93,7 +93,10 @@ def locked(definitions: Definitions, listener: Listener = silent) -> image.Lock:
         lock = image.resolve(recipes, lock, image.cache_dir(), listener)
         image.write_lock(definitions.lock_path, lock)
         listener(Event("resolve", "eyas.lock", f"written, with {', '.join(missing)}"))
-    return lock
+    exact = pins.pinned(lock, pins.named(containers(definitions)), listener)
+    if exact != lock:
+        image.write_lock(definitions.lock_path, exact)
+    return exact
 
 
 def build(definitions: Definitions, lock: image.Lock, jobs: int, listener: Listener) -> dict[str, image.Built]:
@@ -135,7 +138,7 @@ def _wanted(definitions: Definitions, host: Host, lock: image.Lock) -> Wanted:
         key = image.key(definitions.recipes[host.name, container.name], lock)
         built = image.lookup(state, key)
         assert built is not None, "images are built before they are looked up"
-        systems[container.name] = merged(container)
+        systems[container.name] = pins.with_pins(merged(container), lock.pins)
         images[container.name] = Ready(built, image.facts(state, key), systems[container.name].packages)
         commits[built.commit] = key
         names[container.name] = str(built.os.get("PRETTY_NAME") or "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from eyas.core import paths
 from eyas.core.words import Json
 from eyas.host.command import CommandFailed, Result, Running, start
+from eyas.status import stacks as compose
 
 if TYPE_CHECKING:
     from eyas.remote.transport import Transport
@@ -18,9 +19,15 @@ PROBE = f"{paths.PROGRAMS}/probe"
 
 class Look:
     """Questions under way; `facts` waits for the answers. ``machines`` are running containers, each with the name of
-    its machine; ``probed`` are those that have probes."""
+    its machine; ``probed`` are those that have probes; ``stacks`` are names of Compose stacks by container."""
 
-    def __init__(self, way: Transport, machines: Mapping[str, str], probed: Sequence[str]) -> None:
+    def __init__(
+        self,
+        way: Transport,
+        machines: Mapping[str, str],
+        probed: Sequence[str],
+        stacks: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         def ask(*argv: str) -> Running:
             return start(way.command(list(argv)))
 
@@ -31,18 +38,27 @@ class Look:
             name: ask("systemctl", f"--machine={machine}", "list-units", "--failed", "--plain", "--no-legend", "--full")
             for name, machine in machines.items()
         }
+        inside = ("--pipe", "--quiet", "--collect", "eyas-compose", "state")
+        self._stacks = {
+            name: {stack: ask("systemd-run", f"--machine={machines[name]}", *inside, stack) for stack in of}
+            for name, of in (stacks or {}).items()
+        }
 
     def facts(self) -> dict[str, dict[str, Json]]:
-        """By container: ``probes`` as lists of (ok or failed, probe, what was seen), ``failed_units`` by name."""
+        """By container: ``probes`` as lists of (ok or failed, probe, what was seen), ``failed_units`` by name,
+        ``stacks`` as they say."""
         answers = {name: _end(asked) for name, asked in self._probes.items()}
-        said = _end(start(self._way.command(["grep", "-r", "", paths.PROBES]))) if answers else None
-        lines = probe_lines(said.text if said is not None else "")
+        listed = _end(start(self._way.command(["grep", "-r", "", paths.PROBES]))) if answers else None
+        lines = probe_lines(listed.text if listed is not None else "")
         found: dict[str, dict[str, Json]] = {}
         for name, asked in self._failed.items():
             units = _end(asked)
             found[name] = {"failed_units": [*failed_units(units.text)] if units is not None and units.code == 0 else []}
             if name in answers:
                 found[name]["probes"] = [*_probes(answers[name], lines.get(self._machines[name], []))]
+            if self._stacks.get(name):
+                said = {stack: _end(answer) for stack, answer in self._stacks[name].items()}
+                found[name]["stacks"] = [compose.read(stack, end.text if end else "") for stack, end in said.items()]
         return found
 
 

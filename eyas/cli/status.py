@@ -40,6 +40,7 @@ def made(session: Session) -> Report:
     from eyas.kind.slots import machine
     from eyas.plan import plan
     from eyas.status import report
+    from eyas.status import stacks as compose
 
     wanted = session.wanted()
     actual = session.observed().resources
@@ -47,7 +48,8 @@ def made(session: Session) -> Report:
     machines = {name: machine(name, str(resource.fields.get("slot") or "a")) for name, resource in running.items()}
     probed = [name for name, resource in running.items() if resource.fields.get("probes")]
     connection = session.connect()
-    look = Look(connection.transport, machines, probed)
+    stacks = {name: own for name, resource in running.items() if (own := compose.declared(resource.fields))}
+    look = Look(connection.transport, machines, probed, stacks)
     changes = plan(wanted.resources, actual, session.host).changes
     runs = connection.history(1)
     unknown = {machines[name]: name for name, resource in running.items() if not _accounted(resource)}

@@ -20,9 +20,11 @@ FORMAT = 1
 def run(context: Context, *, images: tuple[str, ...] = (), json: bool = False) -> int:
     """Choose versions anew, write eyas.lock, show the difference."""
     from eyas import image
-    from eyas.cli.evaluate import read
+    from eyas.cli import pins
+    from eyas.cli.evaluate import containers, read
 
     definitions = read(context.fleet())
+    wanted = pins.named(containers(definitions))
     recipes = definitions.distinct()
     old = image.read_lock(definitions.lock_path)
     chosen = _chosen(recipes, images)
@@ -31,6 +33,7 @@ def run(context: Context, *, images: tuple[str, ...] = (), json: bool = False) -
             new = image.update(recipes, image.cache_dir(), listener)
         else:
             new = image.resolve(recipes, _without(old, recipes, chosen), image.cache_dir(), listener)
+        new = pins.pinned(replace(new, pins=old.pins), wanted, listener, anew=not images)
     moved = image.difference(old, new)
     if moved or new != old:
         image.write_lock(definitions.lock_path, new)

@@ -2,7 +2,8 @@
 
 The file has three tables. ``images`` says of which layers an image consists; ``layers`` says which packages a layer
 adds to the one below it; ``packages`` has each package once, with the digest of its .deb. A package that many images
-share stands there once, so moving it is one changed line.
+share stands there once, so moving it is one changed line. ``pins``, where there are any, has the digest of each image
+that a Compose stack has from a registry.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Lock:
     images: Mapping[str, Locked] = field(default_factory=dict)
     layers: Mapping[str, Layer] = field(default_factory=dict)
     packages: Mapping[str, Deb] = field(default_factory=dict)
+    pins: Mapping[str, str] = field(default_factory=dict)
 
     def debs(self, layer: str) -> list[Deb]:
         """What a layer adds, sorted by name."""
@@ -172,6 +174,7 @@ def to_json(lock: Lock) -> dict[str, Any]:
             name: {"sha256": deb.sha256, "size": deb.size, "filename": deb.filename, "archive": deb.archive}
             for name, deb in lock.packages.items()
         },
+        **({"pins": dict(lock.pins)} if lock.pins else {}),
     }
 
 
@@ -199,6 +202,7 @@ def from_json(data: Mapping[str, Any]) -> Lock:
             for name, v in data["layers"].items()
         },
         packages={key: Deb(*key.split(" "), **value) for key, value in data["packages"].items()},
+        pins=data.get("pins", {}),
     )
 
 
@@ -217,7 +221,7 @@ def _image(data: Mapping[str, Any]) -> Locked:
 @dataclass(frozen=True)
 class Moved:
     """One difference between two locks: ``old`` or ``new`` is '' for what was added or removed. ``kind`` is "apt",
-    "npm", "pip" or "tarball"; ``images`` are the images that it concerns."""
+    "npm", "pip", "tarball", or "docker" for an image of a registry; ``images`` are the images that it concerns."""
 
     kind: str
     name: str
@@ -227,7 +231,7 @@ class Moved:
 
     def text(self) -> str:
         what = f"{self.name} {self.old or '(none)'} -> {self.new or '(none)'}"
-        return f"{what}  ({', '.join(self.images)})"
+        return f"{what}  ({', '.join(self.images)})" if self.images else what
 
 
 def difference(old: Lock, new: Lock) -> list[Moved]:
@@ -239,7 +243,15 @@ def difference(old: Lock, new: Lock) -> list[Moved]:
             pair = (before.get((kind, name), ""), after.get((kind, name), ""))
             if pair[0] != pair[1]:
                 found.setdefault((kind, name, *pair), set()).add(image)
+    for name in {*old.pins, *new.pins}:
+        pair = (old.pins.get(name, ""), new.pins.get(name, ""))
+        if pair[0] != pair[1]:
+            found["docker", name, _short(pair[0]), _short(pair[1])] = set()
     return [Moved(*key, tuple(sorted(images))) for key, images in sorted(found.items())]
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
 
 
 def _versions(lock: Lock, image: str) -> dict[tuple[str, str], str]:

@@ -10,6 +10,7 @@ is rendered, so that a container which is renumbered takes its users along.
 from eyas.parts.builder import nspawn_builder
 from eyas.parts.ci_runner import ci_jobs, ci_runner
 from eyas.parts.common import join
+from eyas.parts.compose import compose
 from eyas.parts.docker import docker, published
 from eyas.parts.front import front
 from eyas.parts.iso import iso_images
@@ -29,6 +30,7 @@ __all__ = [
     "Schedule",
     "ci_jobs",
     "ci_runner",
+    "compose",
     "docker",
     "front",
     "iso_images",

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from eyas.core.words import Action, Change, Fields, Json, Resource, Resources, digest
+from eyas.status.stacks import ill
 from eyas.status.limits import Limit, limits
 
 VERSION = 1
@@ -49,6 +50,7 @@ class Row:
     image: str = ""
     drift: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    stacks: tuple[Mapping[str, Json], ...] = ()
     limits: tuple[Limit, ...] = ()
 
     @property
@@ -69,6 +71,7 @@ class Row:
             "image": self.image,
             "drift": list(self.drift),
             "pending": list(self.pending),
+            "stacks": [dict(stack) for stack in self.stacks],
             "limits": [limit.to_json() for limit in self.limits],
         }
 
@@ -177,6 +180,7 @@ def _row(want: Resource, have: Resource | None, drift: Sequence[str], facts: Map
         memory=memory if running and isinstance(memory, int) and memory >= 0 else None,
         image=str(fields.get("image") or ""),
         drift=tuple(drift),
+        stacks=tuple(_dict(stack) for stack in stacks) if isinstance(stacks := facts.get("stacks"), list) else (),
         limits=limits(have.fields, _dict(facts["effect"])) if running and have and "effect" in facts else (),
     )
 
@@ -196,6 +200,8 @@ def failing_of(facts: Mapping[str, Json]) -> tuple[str, ...]:
         if words and words[0] != "ok":
             found.append(": ".join(word for word in words[1:] if word))
     units = facts.get("failed_units")
+    stacks = facts.get("stacks")
+    found += [text for stack in (stacks if isinstance(stacks, list) else []) for text in ill(_dict(stack))]
     found += [f"unit {unit} failed" for unit in (units if isinstance(units, list) else [])]
     return tuple(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eyas.cli.view.text import Cell, Column, Paint, count, size, span, table
-from eyas.status import Report, Row
+from eyas.status import Report, Row, stacks
 from eyas.status.limits import lines as told
 
 COLUMNS = (
@@ -23,6 +23,7 @@ def status_text(report: Report, width: int = 100, paint: Paint | None = None) ->
     if report.rows:
         lines.append(table(COLUMNS, [_row(row, paint) for row in report.rows], width, paint))
     details = [detail for row in report.rows for detail in _details(row)]
+    details += [text for row in report.rows for text in stacks.lines(row.name, row.stacks)]
     details += [f"host: {text}" for text in report.drift]
     details += [f"{row.name}: {AT_BOOT}: {text}" for row in report.rows for text in row.pending]
     details += [f"host: {AT_BOOT}: {text}" for text in report.pending]

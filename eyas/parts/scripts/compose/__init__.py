@@ -1,0 +1,1 @@
+"""The program that keeps a Compose stack in a container."""
