@@ -32,7 +32,7 @@ while read -r file; do check "$file"; done </var/tmp/db
 
 def test_killed_at_random_moments(forge: Forge) -> None:
     """The one who starts builds and builds themselves are killed again and again; in the end all is published."""
-    names = [f"victim{n}" for n in range(PACKAGES)]
+    names = [f"victim_{n}.x+y-git" for n in range(PACKAGES)]
     version = str(int(time.time()))
     for name in names:
         forge.put(simple(name, version))

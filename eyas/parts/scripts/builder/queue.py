@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import secrets
 import socket
 import time
@@ -113,7 +114,7 @@ class Queue:
                     put_json(self.waiting_at / f"{found.id}.json", asdict(again))
                     return again
             now = time.time()
-            name = "".join(letter if letter.isalnum() else "_" for letter in package)
+            name = re.sub(r"[^a-zA-Z0-9]+", "-", package).strip("-")  # also of a unit and of a machine
             made = Job(f"{name}-{secrets.token_hex(4)}", package, priority, queued=now, force=force)
             put_json(self.waiting_at / f"{made.id}.json", asdict(made))
         return made

@@ -51,7 +51,7 @@ class Root:
         return [
             *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--settings=no", "--as-pid2"),
             *("--link-journal=no", "--timezone=off", "--console=pipe", f"--directory={self.path}"),
-            f"--machine={self.id[-60:].strip('-_')}",
+            f"--machine={self.id[-60:].strip('-')}",
             *(["--resolv-conf=copy-host"] if network else ["--resolv-conf=off", "--private-network"]),
             f"--bind-ro={self.settings.pool}:/repo",
             *("/bin/sh", "-euc", script),
