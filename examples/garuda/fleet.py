@@ -23,6 +23,7 @@ from eyas import (
 )
 from eyas.parts import (
     Database,
+    Schedule,
     docker,
     front,
     loops,
@@ -109,13 +110,9 @@ stacks = ours(
 # --- builders ------------------------------------------------------------------------------------------------------
 
 
-def builds(name, last, *parts, binds=(), **more):
-    """A package builder: clean chroots in RAM, and what all builders share."""
-    shared = [
-        kept("/data_2/cache/packages", "/var/cache/garuda", shared=True),
-        Bind("/data_2/signing", "/etc/garuda/signing", readonly=True, mode=0o700),
-    ]
-    return ours(name, last, *parts, binds=[*binds, *shared], limits=Limits(cpu_weight=50, memory="8G"), **more)
+def builds(name, last, *parts, **more):
+    """A package builder: its builds give way to everybody else."""
+    return ours(name, last, *parts, limits=Limits(cpu_weight=50, memory="8G"), **more)
 
 
 repo = builds(
@@ -125,13 +122,22 @@ repo = builds(
 
 kde = builds(
     "chaotic-kde", 90,
-    builder("chaotic-aur-kde", hourly="hourly", afternoon="*-*-* 15:00:00", nightly="*-*-* 01:00:00"), repository(),
+    builder(
+        "chaotic-aur-kde",
+        hourly=Schedule("hourly", ["*-git"]), afternoon="*-*-* 15:00:00",
+        nightly=Schedule("*-*-* 01:00:00", priority="idle"),
+    ),
+    repository(),
     binds=[kept("/data_2/chaotic-aur/chaotic-aur-kde", "/srv/http/repos/chaotic-aur-kde", shared=True)], ssh_port=226,
 )  # fmt: skip
 
 temeraire = builds(
     "temeraire", 20,
-    builder("chaotic-aur", hourly="hourly", morning="*-*-* 07:00:00", nightly="*-*-* 02:00:00"),
+    builder(
+        "chaotic-aur",
+        hourly=Schedule("hourly", ["*-git"]), morning="*-*-* 07:00:00",
+        nightly=Schedule("*-*-* 02:00:00", priority="idle"),
+    ),
     repository(modules={"chaotic-aur": "/srv/http/repos", "iso": "/srv/http/iso"}, connections=80),
     syncthing("/var/lib/syncthing"),
     binds=[

@@ -1,47 +1,19 @@
 """Parts of this fleet's own: a builder of packages, and Mastodon's web side."""
 
-from eyas import Check, File, Probe, System, Unit, User
-from eyas.parts import join, nginx, nspawn_builder, redis
+from eyas import Check, File, Probe, System, User
+from eyas.parts import join, nginx, package_builder, redis
 
 
-def builder(repository, **schedule):
-    """Builds packages into /srv/http/repos/REPOSITORY, in a clean chroot, at the times of ``schedule``
-    (a name and a time as in systemd.time(7))."""
+def builder(repository, **schedules):
+    """Builds the packages in packages/REPOSITORY into /srv/http/repos/REPOSITORY, at the times of ``schedules``.
+    All builders share the key and the sources."""
     # temeraire keeps its own repository at the top of the tree that the others have parts of
     place = "/srv/http/repos" if repository == "chaotic-aur" else f"/srv/http/repos/{repository}"
-    timers = {
-        f"garuda-build-{name}.timer": f"""\
-[Unit]
-Description=Build of {repository}, {name}
-
-[Timer]
-OnCalendar={when}
-RandomizedDelaySec=5m
-Unit=garuda-build.service
-
-[Install]
-WantedBy=timers.target
-"""
-        for name, when in schedule.items()
-    }
-    build = f"""\
-[Unit]
-Description=Build of {repository} in a clean chroot
-After=nested-chroot.service
-Requires=nested-chroot.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/systemd-run --machine=chroot --quiet --wait --pipe \\
-    /usr/local/bin/garuda-build {repository} /build/repository
-"""
-    return join(
-        nspawn_builder("chroot", binds=[f"{place}:/build/repository"]),
-        System(
-            files={"/usr/local/bin/garuda-build": File.read("programs/garuda-build", mode=0o755)},
-            units={"garuda-build.service": Unit(build, enable=False), **timers},
-        ),
-    )
+    return package_builder(
+        repository, place, f"packages/{repository}", schedules=schedules,
+        data=f"/data_2/builders/{repository}", cache="/data_2/cache/packages", signing="/data_2/signing",
+        ram="4G", root="1G", packager="Garuda Builder <builder@example.org>",
+    )  # fmt: skip
 
 
 def mastodon(*, database, front):
