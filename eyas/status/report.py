@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from eyas.core.words import Action, Change, Fields, Json, Resource, Resources, digest
-from eyas.status.stacks import ill
 from eyas.status.limits import Limit, limits
+from eyas.status.stacks import ill
 
 VERSION = 1
 

@@ -130,7 +130,7 @@ def test_it_comes_up_again_with_its_container(stacks: Stacks) -> None:
 
 
 def test_a_stack_that_is_declared_no_more(stacks: Stacks) -> None:
-    stacks.edit(", tiny, twenty]", "]")
+    stacks.edit(", tiny, twenty, features]", ", tiny, features]")
     stacks.apply()
     assert stacks.ids() == {}
     assert "twenty_default" not in stacks.docker("network", "ls")

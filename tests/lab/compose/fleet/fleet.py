@@ -10,6 +10,7 @@ TINY = """\
 Description=Small images, made in place
 After=docker.service
 Requires=docker.service
+Before=compose-twenty.service compose-features.service
 
 [Service]
 Type=oneshot
@@ -22,10 +23,7 @@ WantedBy=multi-user.target
 
 tiny = System(
     packages=["busybox-static"],
-    files={
-        "/usr/local/bin/tiny": File.read("tiny", mode=0o755),
-        "/etc/systemd/system/compose-twenty.service.d/tiny.conf": "[Unit]\nAfter=tiny.service\n",
-    },
+    files={"/usr/local/bin/tiny": File.read("tiny", mode=0o755, restart=["tiny.service"])},
     units={"tiny.service": TINY},
 )
 
@@ -36,10 +34,12 @@ twenty = compose(
     longest_pause="4s",
 )
 
+features = compose("features", data="/srv/stacks/features")
+
 stacks = Container(
     "stacks", "10.0.8.10", base,
     packages=["busybox-static", "docker-compose", "docker-registry", "python3"],  # also without a stack
-    parts=[docker("/srv/stacks/docker"), tiny, twenty],
+    parts=[docker("/srv/stacks/docker"), tiny, twenty, features],
 )  # fmt: skip
 
 fleet = Fleet(
