@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from eyas import image
@@ -29,12 +29,14 @@ def named(containers: Iterable[Container]) -> list[str]:
     return sorted(name for name in found if "@" not in name)
 
 
-def pinned(lock: image.Lock, names: Iterable[str], listener: Listener = silent, *, anew: bool = False) -> image.Lock:
-    """The lock with a digest for each of these, and for no other; ``anew`` asks the registries also for those that it
-    has. Raises Failed."""
+def pinned(
+    lock: image.Lock, names: Iterable[str], listener: Listener = silent, *, anew: Collection[str] = ()
+) -> image.Lock:
+    """The lock with a digest for each of these, and for no other; the registries are also asked for those of
+    ``anew`` that it has. Raises Failed."""
     pins = {}
     for name in names:
-        if anew or name not in lock.pins:
+        if name in anew or name not in lock.pins:
             from eyas.image.registry import digest
 
             listener(Event("resolve", name, f"asking the registry for {name}"))

@@ -27,13 +27,18 @@ def run(context: Context, *, images: tuple[str, ...] = (), json: bool = False) -
     wanted = pins.named(containers(definitions))
     recipes = definitions.distinct()
     old = image.read_lock(definitions.lock_path)
-    chosen = _chosen(recipes, images)
+    exact = [name for name in images if name in wanted]  # images of stacks, by the names that their files have
+    chosen = (
+        _chosen(recipes, [name for name in images if name not in wanted]) if exact != [*images] or not images else []
+    )
     with Late(context.err, context.verbose) as listener:
-        if len(chosen) == len(recipes):
+        if not chosen:
+            new = old
+        elif len(chosen) == len(recipes):
             new = image.update(recipes, image.cache_dir(), listener)
         else:
             new = image.resolve(recipes, _without(old, recipes, chosen), image.cache_dir(), listener)
-        new = pins.pinned(replace(new, pins=old.pins), wanted, listener, anew=not images)
+        new = pins.pinned(replace(new, pins=old.pins), wanted, listener, anew=exact if images else wanted)
     moved = image.difference(old, new)
     if moved or new != old:
         image.write_lock(definitions.lock_path, new)
