@@ -28,6 +28,7 @@ from tests.world_parts import (
     WorldPackages,
     WorldStore,
     WorldTraffic,
+    WorldVolumes,
 )
 from tests.world_units import BASE_UNITS, CONTAINER, Running, WorldUnits
 
@@ -60,6 +61,7 @@ class World:
         self.keys = WorldKeys(self)
         self.network = WorldNetwork(self)
         self.certificates = WorldCertificates(self)
+        self.volumes = WorldVolumes(self)
         self.roots: dict[str, Assembled] = {}
 
     def ahead(self, patterns: Sequence[str]) -> None:

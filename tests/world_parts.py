@@ -303,6 +303,23 @@ class WorldNetwork:
         self.links.discard(link)
 
 
+class WorldVolumes:
+    """Image files that say how much they hold."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def size(self, path: str) -> int | None:
+        data = self.world.files.read(path)
+        return None if data is None else int(data)
+
+    def make(self, path: str, size: int) -> None:
+        self.world.files.write(path, str(size).encode(), 0o600)
+
+    def grow(self, path: str, size: int) -> None:
+        self.world.files.write(path, str(max(size, self.size(path) or 0)).encode(), 0o600)
+
+
 class WorldCertificates:
     """An authority in memory, which refuses names that begin with ``refused``; challenges are answered where
     ``answering`` says so."""

@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from eyas.core.volumes import Volumes
     from eyas.core.written import Listing, Noise, Writers
 else:
     Protocol = object  # nobody asks at run time, and making protocols takes a host longer than looking at its files
@@ -390,11 +391,10 @@ class System(Protocol):
     def network(self) -> Network: ...
     @property
     def certificates(self) -> Certificates: ...
+    @property
+    def volumes(self) -> Volumes: ...
 
     def ahead(self, patterns: Sequence[str]) -> None:
-        """A hint before an observation: these units and the firewall will be asked for, so ask for both at
-        once.
-
-        What it fetched is given to the next ``units.show(patterns)`` and ``firewall.digest()``, and then
-        forgotten.
+        """A hint before an observation: these units and the firewall will be asked for, both at once.
+        What it fetched is given to the next ``units.show(patterns)`` and ``firewall.digest()`` alone.
         """

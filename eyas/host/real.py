@@ -17,6 +17,7 @@ TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
     from eyas.host.certificates import RealCertificates
     from eyas.host.traffic import RealTraffic
+    from eyas.host.volumes import RealVolumes
 
 
 class Real:
@@ -73,6 +74,12 @@ class Real:
         from eyas.host.certificates import RealCertificates  # few runs ask for one
 
         return RealCertificates()
+
+    @cached_property
+    def volumes(self) -> RealVolumes:
+        from eyas.host.volumes import RealVolumes  # few runs make one
+
+        return RealVolumes()
 
     def ahead(self, patterns: Sequence[str]) -> None:
         self.units.ahead(patterns)

@@ -34,6 +34,7 @@ from eyas.core.words import Change, FieldChange, Json, Resource, Step
 from eyas.kind.certificate import Certificate
 from eyas.kind.container import Container
 from eyas.kind.directory import Directory
+from eyas.kind.disk import Disk
 from eyas.kind.file import File
 from eyas.kind.firewall import Firewall
 from eyas.kind.identity import Identity
@@ -91,8 +92,8 @@ class Kind(Protocol):
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Package(), Directory(), Tree(), Layer(), Identity(), User(), Sysctl(), File(), Unit(), Network(), Names(),
-        Firewall(), Container(), Systemd(), Pending(), Certificate(),
+        Package(), Disk(), Directory(), Tree(), Layer(), Identity(), User(), Sysctl(), File(), Unit(), Network(),
+        Names(), Firewall(), Container(), Systemd(), Pending(), Certificate(),
     )
 }  # fmt: skip
 

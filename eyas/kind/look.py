@@ -13,6 +13,7 @@ from eyas.core import paths
 from eyas.core.system import System, UnitState
 from eyas.kind import owned
 from eyas.kind.container.observe import PATTERN
+from eyas.kind.disk import mount_unit
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Look:
     def __init__(self, system: System) -> None:
         self._system = system
         units = [id_.split(":", 1)[1] for id_ in owned.ids(system, "unit")]
+        units += [mount_unit(id_.split(":", 1)[1]) for id_ in owned.ids(system, "disk")]
         self._patterns = [PATTERN, *units]
         system.ahead(self._patterns)
 

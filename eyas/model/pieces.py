@@ -16,6 +16,7 @@ from eyas.model.files import Environment, File, Files, Link, Owner, Unit, Units,
 from eyas.model.sites import Site
 from eyas.model.values import (
     AbsolutePath,
+    Bytes,
     Made,
     Many,
     Mode,
@@ -33,6 +34,7 @@ from eyas.model.wiring import Client, Partners
 if TYPE_CHECKING:
     from eyas.model.answers import Backend
     from eyas.model.machines import Container
+SMALLEST = 16 << 20  # bytes that an ext4 file system with a journal makes sense with
 GRANTS = tuple(GIVEN)
 """What a container can be given beyond the default."""
 
@@ -73,6 +75,11 @@ class Bind(Thing):
         False, description="begin with what the container has at the target now, where the source is empty"
     )
 
+    size: Annotated[Bytes | None, Impact.live] = Field(
+        None,
+        description="how much it can hold: a disk of its own in SOURCE.disk, which grows in use and never shrinks",
+    )
+
     if TYPE_CHECKING:
 
         def __init__(
@@ -87,7 +94,16 @@ class Bind(Thing):
             mode: int = 0o755,
             shared: bool = False,
             carry: bool = False,
+            size: str | int | None = None,
         ) -> None: ...
+
+    @model_validator(mode="after")
+    def _sized(self) -> Bind:
+        if self.size is not None and not self.persistent:
+            refuse("a bind with a size is data, and has a disk of its own", "write persistent=True")
+        if self.size is not None and self.size < SMALLEST:
+            refuse("a disk of its own has 16M at least", 'write size="1G"')
+        return self
 
     @model_validator(mode="before")
     @classmethod

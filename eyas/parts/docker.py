@@ -20,6 +20,7 @@ POOLS = [{"base": "172.20.0.0/14", "size": 24}]
 def docker(
     storage: str,
     *,
+    size: str | None = None,
     prune: str | None = "weekly",
     keep: str = "7d",
     settings: Mapping[str, object] | None = None,
@@ -27,7 +28,8 @@ def docker(
     """A Docker daemon, with a self-test that runs a container with a published port before this container counts as
     ready.
 
-    ``storage``: directory of the host for images and volumes (/var/lib/docker inside, kept over restarts).
+    ``storage``: directory of the host for images and volumes (/var/lib/docker inside, kept over restarts); ``size``:
+    how much it can hold (see Bind), without which it can fill the host's disk.
     ``prune``: when containers, images, networks and caches that nothing uses for ``keep`` are removed (OnCalendar= of
     systemd.time(7)), None for never; volumes never are. ``settings``: keys of daemon.json on top of ours, see
     dockerd(8).
@@ -41,7 +43,7 @@ def docker(
         **(settings or {}),
     }
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    place = Bind(storage, "/var/lib/docker", persistent=True, mode=0o711)
+    place = Bind(storage, "/var/lib/docker", persistent=True, mode=0o711, size=size)
     return join(
         System(
             packages=["docker.io", "docker-cli", "iptables"],

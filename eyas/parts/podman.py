@@ -20,13 +20,15 @@ PLACE = "/var/lib/containers/storage"
 def podman(
     storage: str,
     *,
+    size: str | None = None,
     prune: str | None = "weekly",
     keep: str = "7d",
     settings: Mapping[str, Mapping[str, object]] | None = None,
 ) -> System:
     """Podman, with a self-test that runs a container with a published port before this container counts as ready.
 
-    ``storage``: directory of the host for images and volumes (/var/lib/containers inside, kept over restarts).
+    ``storage``: directory of the host for images and volumes (/var/lib/containers inside, kept over restarts);
+    ``size``: how much it can hold (see Bind).
     ``prune``: when containers, images and networks that nothing uses for ``keep`` are removed (OnCalendar= of
     systemd.time(7)); None for never. ``settings``: tables of containers.conf(5) on top of ours.
     """
@@ -41,6 +43,7 @@ def podman(
     }
     for table, more in (settings or {}).items():
         tables[table] = {**tables.get(table, {}), **more}
+    place = Bind(storage, "/var/lib/containers", persistent=True, mode=0o711, size=size)
     return join(
         System(
             packages=["podman", "crun", "netavark", "aardvark-dns", "nftables", "iptables"],
@@ -50,7 +53,7 @@ def podman(
             },
             enable=["podman-restart.service"],
         ),
-        engine("podman", Bind(storage, "/var/lib/containers", persistent=True, mode=0o711), prune=prune, keep=keep),
+        engine("podman", place, prune=prune, keep=keep),
     )
 
 

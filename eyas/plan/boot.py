@@ -179,6 +179,7 @@ _PREPARED: dict[str, Callable[[Change, Resource | None, Resource | None], _Done]
     "sysctl": _sysctl,
     "user": _new_only,
     "directory": _new_only,
+    "disk": _new_only,
     "package": _never,
     "certificate": _issued,
 }

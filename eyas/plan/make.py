@@ -15,7 +15,7 @@ from eyas.plan.roll import rolled
 
 # Never taken away by a plan: data stays where it is, and trees and layers that nothing refers to any more make the
 # way back quick; `eyas gc` removes them when no kept run needs them.
-KEPT = ("directory", "identity", "tree", "layer")
+KEPT = ("directory", "disk", "identity", "tree", "layer")
 
 
 def plan(desired: Resources, actual: Resources, host: str, only: Collection[str] | None = None) -> Plan:

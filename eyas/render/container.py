@@ -54,6 +54,7 @@ def bind_fields(facts: Mapping[str, Any], users: Sequence[User], binds: Sequence
         fields.append(
             {
                 **({"carry": True} if bind.carry else {}),
+                **({"size": bind.size} if bind.size else {}),
                 "source": str(bind.source),
                 "target": str(bind.target),
                 "readonly": bind.readonly,
@@ -151,5 +152,7 @@ def container_resources(
         assert isinstance(bind, dict)
         if bind["persistent"]:
             fields: Fields = {key: bind[key] for key in ("owner", "group", "mode")}
+            if bind.get("size"):
+                found.append(Resource(f"disk:{bind['source']}", "disk", name, {"size": bind["size"], **fields}, origin))
             found.append(Resource(f"directory:{bind['source']}", "directory", name, fields, origin))
     return found

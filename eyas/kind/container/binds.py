@@ -37,7 +37,9 @@ def compare(want: Fields, have: Fields) -> list[FieldChange]:
             continue
         note = f"bind {target} {'added' if was is None else 'removed' if now is None else 'changed'}"
         if _shown(was) == _shown(now):
-            found.append(FieldChange(f"binds.{target}", _json(was), _json(now), Impact.none, note))
+            own = was is not None and now is not None and bool(now.get("size")) and not was.get("size")
+            impact, note = (Impact.restart, f"{note} (it gets a disk of its own)") if own else (Impact.none, note)
+            found.append(FieldChange(f"binds.{target}", _json(was), _json(now), impact, note))
             continue
         why = _needs_restart(target, was, now, {*before, *after}, grants)
         impact = Impact.restart if why else Impact.live

@@ -54,6 +54,7 @@ if ! "$engine" image inspect "$image" >/dev/null 2>&1; then
 fi
 
 tries=0
+# shellcheck disable=SC2016  # for the shell in there
 until said=$("$engine" run --detach --name "$name" --stop-signal=KILL --publish 80 "$image" \
     /bin/busybox sh -c 'echo "$1" >/www/index.html; exec /bin/busybox httpd -f -p 80 -h /www' sh "$page" 2>&1); do
     tries=$((tries + 1))

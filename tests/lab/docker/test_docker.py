@@ -68,8 +68,8 @@ def test_what_they_publish_outlives_the_firewall_a_restart_and_the_host(docks: D
 
 def test_a_broken_runtime_is_named_before_the_container_is_ready(docks: Docks) -> None:
     """What was there before is back afterwards, and proved again."""
-    docks.edit("import Bridge, Container, Fleet", "import Bridge, Container, File, Fleet")
-    whole = 'base, parts=[docker("/srv/dock")], root=Root(size="96M"),'
+    docks.edit("import Bind, Bridge, Container, Fleet", "import Bind, Bridge, Container, File, Fleet")
+    whole = 'base, parts=[docker("/srv/dock", size="256M")], root=Root(size="96M"),'
     docks.edit(whole, whole.replace("96M", "97M") + BROKEN_RUNC)
     said = docks.run("apply", "--yes")
     assert said.code != 0

@@ -1,15 +1,18 @@
 """A container with Docker, one with Podman, and a neighbour who asks for what they publish."""
 
-from eyas import Bridge, Container, Fleet, Forward, Host, Image, Open, Root, Uplink
+from eyas import Bind, Bridge, Container, Fleet, Forward, Host, Image, Open, Root, Uplink
 from eyas.parts import docker, podman
 
 base = Image.debian("trixie", packages=["ca-certificates", "curl", "less"], name="garuda")
 
 dock = Container(
-    "dock", "10.0.7.30", base, parts=[docker("/srv/dock")], root=Root(size="96M"), forwards=[Forward(8088)]
+    "dock", "10.0.7.30", base, parts=[docker("/srv/dock", size="256M")], root=Root(size="96M"), forwards=[Forward(8088)]
 )
-pod = Container("pod", "10.0.7.40", base, parts=[podman("/srv/pod")], root=Root(size="96M"))
-near = Container("near", "10.0.7.10", base, root=Root(size="96M"), uses=[dock, pod])
+pod = Container("pod", "10.0.7.40", base, parts=[podman("/srv/pod", size="256M")], root=Root(size="96M"))
+near = Container(
+    "near", "10.0.7.10", base, root=Root(size="96M"), uses=[dock, pod],
+    binds=[Bind("/srv/near", "/data", persistent=True, mode=0o770, size="64M")],
+)  # fmt: skip
 
 fleet = Fleet(
     Host(
