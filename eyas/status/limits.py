@@ -14,7 +14,7 @@ from eyas.core.words import Fields, Json
 from eyas.kind.container.compare import size as show
 
 FULL = 0.97  # part of a root or RAM disk that is used
-STALLED = 20.0  # per cent of the last ten seconds
+STALLED = 10.0  # per cent of the last ten seconds
 ABSENT = "the kernel gives its group no controller "
 PERIOD = 100000  # of cpu.max, microseconds
 
@@ -150,9 +150,7 @@ def _stalls(seen: Mapping[str, Json]) -> Iterator[Limit]:
     """Who keeps the disks busy waits for them most. (Who waits for a processor is a victim.)"""
     stalled = _table(seen.get("stalls")).get("io")
     if isinstance(stalled, int | float) and stalled >= STALLED:
-        yield Limit(
-            "io", "hit", "", "", f"it keeps the disks busy: it waited for them {stalled:.0f} % of the last 10 s"
-        )
+        yield Limit("io", "hit", "", "", f"it waits for the disks: {stalled:.0f} % of the last 10 s")
 
 
 def lines(found: Sequence[Limit]) -> list[str]:

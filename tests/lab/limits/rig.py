@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eyas.lab.testing import retry
-from tests.lab.rig import Rig
+from tests.lab.rig import FULL, Rig
 
 HERE = Path(__file__).parent
 URL = "http://203.0.113.112/"
@@ -30,6 +30,12 @@ class Tenants(Rig):
         found = {row["name"]: {limit["limit"] for limit in row["limits"] if limit["state"] == "hit"} for row in rows}
         return {name: limits for name, limits in found.items() if limits}
 
+    def stalled(self, container: str) -> float:
+        """Seconds in which somebody in a container waited for a disk, since it started (cgroups(7), io.pressure)."""
+        group = f"/sys/fs/cgroup/machine.slice/systemd-nspawn@{container}.service"
+        first = self.succeed("host", "cat", f"{group}/io.pressure").splitlines()[0]
+        return int(first.rpartition("total=")[2]) / 1e6
+
     def latency(self) -> float:
         """Seconds within which 99 of 100 requests to the quick service are answered; none fails."""
         with self.load(URL, rate=150, seconds=2) as load:
@@ -41,7 +47,8 @@ class Tenants(Rig):
         """The quick service is as quick beside a tenant under ``pressed`` as without.
 
         Measured in turn, the least of four each: what else this machine does disturbs some of them, and what the
-        tenant does would be seen in each.
+        tenant does would be seen in each. On a quiet machine (EYAS_FULL) half as much again is the bound; beside other
+        work, the bound only tells a neighbour that is hurt from one that is not.
         """
         calm, busy = [], []
         for _ in range(4):
@@ -49,7 +56,7 @@ class Tenants(Rig):
             with pressed():
                 busy.append(self.latency())
         print(f"99th percentile, seconds: calm {calm}, beside the tenant {busy}")
-        assert min(busy) <= 1.5 * min(calm), (calm, busy)
+        assert min(busy) <= (1.5 if FULL else 3) * min(calm), (calm, busy)
 
     def job(self, name: str, text: str, timeout: float = 60) -> tuple[str, str]:
         """Give a job to the runner; how it ended, and its log."""
