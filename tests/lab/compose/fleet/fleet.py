@@ -21,9 +21,18 @@ ExecStart=/usr/local/bin/tiny
 WantedBy=multi-user.target
 """
 
+REGISTRY = """\
+version: 0.1
+storage: {filesystem: {rootdirectory: /var/lib/docker-registry}}
+http: {addr: "127.0.0.1:45871"}
+"""
+
 tiny = System(
     packages=["busybox-static"],
-    files={"/usr/local/bin/tiny": File.read("tiny", mode=0o755, restart=["tiny.service"])},
+    files={
+        "/usr/local/bin/tiny": File.read("tiny", mode=0o755, restart=["tiny.service"]),
+        "/etc/docker/registry/config.yml": File(REGISTRY, restart=["docker-registry.service"]),
+    },
     units={"tiny.service": TINY},
 )
 
