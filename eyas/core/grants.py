@@ -26,8 +26,9 @@ GRANTS = {
     ),
     "nspawn": Grant(
         "nested machines",
-        "a mount of its own at /run/systemd/nspawn; no device, no capability",
-        "the kernel locks the one that is inherited",
+        "a mount of its own at /run/systemd/nspawn, its own packages to read at /run/eyas-packages; no device, no "
+        "capability",
+        "the kernel locks the one that is inherited, and roots are made of the packages",
     ),
     "tun": Grant("tunnels", "the device /dev/net/tun", "tunnels are made by opening it"),
     "loop": Grant(

@@ -37,8 +37,8 @@ LEFT = {
     "left_places4": ("places4", "ifname . ipv4_addr"),
     "left_places6": ("places6", "ifname . ipv6_addr"),
 }
-"""Sets of ``table bridge eyas``, for what a container with other addresses may still use until it has restarted: the set
-that says what it may use, and the type."""
+"""Sets of ``table bridge eyas``, for what a container with other addresses may still use until it has restarted: the
+set that says what it may use, and the type."""
 LEFT_SECONDS = 600  # the longest way to a restart: others go first, and their connections end
 TRAFFIC = (*TYPES, *REFUSED.values(), *LEFT)
 """Every set whose elements come and go with traffic."""

@@ -22,7 +22,7 @@ class Upstream:
     def __init__(self, place: Path) -> None:
         self.place = place
         (place / "text").write_text(f"text of {time.time()}\n")
-        self.git("init", "--quiet", "--initial-branch=main", place / "work")
+        self.git("init", "--quiet", "--initial-branch=main", place / "mine")
         self.commit("first")
 
     @property
@@ -36,7 +36,7 @@ class Upstream:
 
     def commit(self, text: str) -> str:
         """Another revision of the repository, which is served as files are."""
-        work = self.place / "work"
+        work = self.place / "mine"
         (work / "note").write_text(f"{text} {time.time()}\n")
         self.git("-C", work, "add", "note")
         self.git("-C", work, "commit", "--quiet", "--message", text)
@@ -67,9 +67,9 @@ def test_an_upstream_that_is_away_delays_those_who_need_it_and_nobody_else(forge
     """429 with a pause: what is cached and what needs nothing is built meanwhile; the rest when upstream is back."""
     version = str(int(time.time()))
     file = {"source": f"({URL}/text)", "sha256sums": f"({upstream.sum})"}
-    head = upstream.git("-C", upstream.place / "work", "rev-parse", "HEAD")
-    pinned = {"source": f'("mine::git+{URL}/work/.git#commit={head}")', "sha256sums": "(SKIP)"}
-    floating = {"source": f'("mine::git+{URL}/work/.git")', "sha256sums": "(SKIP)"}
+    head = upstream.git("-C", upstream.place / "mine", "rev-parse", "HEAD")
+    pinned = {"source": f'("mine::git+{URL}/mine/.git#commit={head}")', "sha256sums": "(SKIP)"}
+    floating = {"source": f'("mine::git+{URL}/mine/.git")', "sha256sums": "(SKIP)"}
     cat = 'install -D "$srcdir/mine/note" "$pkgdir/usr/share/note"'
     names = ("fromfile", "pinned", "floating", "alone", "other")
     try:
