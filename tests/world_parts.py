@@ -249,8 +249,9 @@ class WorldTraffic:
             self.world.fuse.act()
             self.held.clear()
 
-    def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> int:
-        return self.connections.get(container, 0) if container in self.world.roots else 0
+    def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> tuple[str, ...]:
+        count = self.connections.get(container, 0) if container in self.world.roots else 0
+        return ("198.51.100.10 to port 80 (ESTAB)",) * count
 
     def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
         if container not in self.world.roots:

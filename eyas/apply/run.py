@@ -151,7 +151,8 @@ class Run:
                 many(self.system, [(step, saved[number]) for number, step in job])
             else:
                 for number, step in job:
-                    verb.do(self.system, step, saved[number])
+                    if remark := verb.do(self.system, step, saved[number]):
+                        self.listener(Event("apply", step.id, remark, number + 1, total, level="warning"))
             for number, _step in job:
                 self.times[number] = (began, time.monotonic())
                 self.fault.at(f"kill-after-do:{number}")

@@ -311,10 +311,10 @@ class Traffic(Protocol):
     def release_all(self) -> None:
         """Let go of everything, also of what another process held."""
 
-    def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> int:
-        """How many connections that others made to a running container (or to these ports of it) are in the middle
-        of something: a request came and was not answered yet, an answer is on its way, or data moved just now. Idle
-        ones do not count. 0 for a container that does not run."""
+    def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> tuple[str, ...]:
+        """Connections that others made to a running container (or to these ports of it) and that are in the middle
+        of something: a request came and was not answered yet, an answer is on its way, or data moved just now; not
+        idle ones. Each in words: who made it, to which port, its state. None for a container that does not run."""
 
     def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
         """The (protocol, port) pairs that processes of these units in a running container listen on, seen from outside

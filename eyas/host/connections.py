@@ -18,26 +18,28 @@ EPHEMERAL = 32768  # ports that the kernel gives to clients begin here (ip_local
 STATES = ("time-wait", "closed", "fin-wait-2")
 
 
-def busy(container: str, ports: Sequence[tuple[str, int]] = ()) -> int:
+def busy(container: str, ports: Sequence[tuple[str, int]] = ()) -> tuple[str, ...]:
     """See `eyas.core.system.Traffic.busy`."""
     leader = _leader(container)
     if not leader:
-        return 0
+        return ()
     left_out = [word for state in STATES for word in ("exclude", state)]
     argv = ["nsenter", f"--net={PROC}/{leader}/ns/net", "ss", "-atinoHO", *left_out]
     result = run(argv, check=False)
     # A container that ends while we look has no connections any more.
-    return count_busy(result.text, {port for proto, port in ports if proto == "tcp"} if ports else None)
+    return busy_in(result.text, {port for proto, port in ports if proto == "tcp"} if ports else None)
 
 
-def count_busy(lines: str, ports: set[int] | None) -> int:
+def busy_in(lines: str, ports: set[int] | None) -> tuple[str, ...]:
     """Busy connections in what ss said; of all ports, when none are given."""
     rows = [line.split() for line in lines.splitlines()]
     rows = [row for row in rows if len(row) >= 5]
     listening = {_port(row[3]) for row in rows if row[0] == "LISTEN"}
     wanted = listening if ports is None else listening & ports
-    return sum(
-        1 for row in rows if row[0] != "LISTEN" and _port(row[3]) in wanted and not _inner(row) and _is_busy(row)
+    return tuple(
+        f"{_host(row[4])} to port {_port(row[3])} ({row[0]})"
+        for row in rows
+        if row[0] != "LISTEN" and _port(row[3]) in wanted and not _inner(row) and _is_busy(row)
     )
 
 

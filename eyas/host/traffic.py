@@ -97,7 +97,7 @@ class RealTraffic:
             if os.path.exists(paths.HELD) and not self._left:
                 os.unlink(paths.HELD)
 
-    def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> int:
+    def busy(self, container: str, ports: Sequence[tuple[str, int]] = ()) -> tuple[str, ...]:
         return connections.busy(container, ports)
 
     def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:

@@ -60,7 +60,8 @@ else:
 class Verb(Protocol):
     def save(self, system: System, step: Step, folder: str) -> Json: ...
 
-    def do(self, system: System, step: Step, saved: Json) -> None: ...
+    def do(self, system: System, step: Step, saved: Json) -> str | None:
+        """A remark, where there is something that people should know of although it is no failure."""
 
     def undo(self, system: System, step: Step, saved: Json, boot: bool = False) -> None: ...
 

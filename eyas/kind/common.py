@@ -35,15 +35,15 @@ def undo_nothing(_system: System, _step: Step, _saved: Json, _boot: bool) -> Non
 class Deed:
     """A verb out of its three functions (`eyas.kind.Verb`)."""
 
-    act: Callable[[System, Step, Json], None] = nothing
+    act: Callable[[System, Step, Json], str | None] = nothing
     look: Callable[[System, Step, str], Json] = save_nothing
     back: Callable[[System, Step, Json, bool], None] = undo_nothing
 
     def save(self, system: System, step: Step, folder: str) -> Json:
         return self.look(system, step, folder)
 
-    def do(self, system: System, step: Step, saved: Json) -> None:
-        self.act(system, step, saved)
+    def do(self, system: System, step: Step, saved: Json) -> str | None:
+        return self.act(system, step, saved)
 
     def undo(self, system: System, step: Step, saved: Json, boot: bool = False) -> None:
         self.back(system, step, saved, boot)

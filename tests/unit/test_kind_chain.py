@@ -142,9 +142,19 @@ def test_one_that_goes_is_drained_and_not_held(ground: Ground) -> None:
 
 def test_a_drain_ends_by_its_limit(ground: Ground) -> None:
     ground.reach(wanted(one("a", 10)))
-    assert chain.drained(ground.world, "a", 5)
+    assert not chain.drained(ground.world, "a", 5)
     ground.world.traffic.connections["a"] = 1
-    assert not chain.drained(ground.world, "a", 0.1)
+    assert len(chain.drained(ground.world, "a", 0.1)) == 1
+
+
+def test_who_is_cut_off_is_told() -> None:
+    assert chain.cut_off("a", 10, ()) is None
+    assert chain.cut_off("a", 0, ("198.51.100.10 to port 80 (ESTAB)",)) is None
+    busy = ("198.51.100.10 to port 80 (ESTAB)", *("198.51.100.11 to port 80 (CLOSE-WAIT)",) * 2, "x", "y")
+    assert chain.cut_off("a", 10, busy) == (
+        "a: after 10 s, connections are cut in the middle of something: "
+        "2 x 198.51.100.11 to port 80 (CLOSE-WAIT), 198.51.100.10 to port 80 (ESTAB), x and 1 more"
+    )
 
 
 def undone(ground: Ground, target: Any) -> Outcome:

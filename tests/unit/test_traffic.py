@@ -4,7 +4,7 @@ import struct
 
 from eyas.core.system import Door
 from eyas.host import held
-from eyas.host.connections import count_busy, open_ports
+from eyas.host.connections import busy_in, open_ports
 from eyas.host.firewall import listing_digest
 from eyas.host.handover import MOST, Handover, pieces
 from eyas.host.nflog import message, payloads
@@ -196,11 +196,11 @@ ESTAB 0 5 10.0.5.10:40000 198.51.100.9:443 cubic bytes_sent:90 lastrcv:5
 
 def test_connections_in_the_middle_of_something() -> None:
     """5001 and 5002 wait for an answer; 5003 was answered just now; 5004 is being sent to; 5006 is at the door."""
-    assert count_busy(SOCKETS, None) == 5
-    assert count_busy(SOCKETS, {8080}) == 4
-    assert count_busy(SOCKETS, {22}) == 1
-    assert count_busy(SOCKETS, {40000}) == 0
-    assert count_busy("", None) == 0
+    assert len(busy_in(SOCKETS, None)) == 5
+    assert len(busy_in(SOCKETS, {8080})) == 4
+    assert len(busy_in(SOCKETS, {22})) == 1
+    assert len(busy_in(SOCKETS, {40000})) == 0
+    assert len(busy_in("", None)) == 0
 
 
 TCP = """\

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from eyas.core import paths
@@ -29,6 +30,7 @@ from eyas.kind.slots import split
 HOLD, DRAIN, SETTLE = 30, 10, 2
 """Seconds where a spec does not say: one that an older version of eyas wrote."""
 PAUSE = 0.01  # seconds between two looks at connections
+MOST_SHOWN = 3
 
 Ports = Sequence[tuple[str, int]]
 
@@ -82,21 +84,21 @@ def tied(system: System, name: str) -> list[str]:
     return [other for other in group[1:] if (state := states.get(paths.unit_name(other))) and state.running]
 
 
-def drained(system: System, name: str, seconds: float, ports: Ports = ()) -> bool:
-    """Wait until no connection is in the middle of something; False when some still are after so many seconds."""
+def drained(system: System, name: str, seconds: float, ports: Ports = ()) -> tuple[str, ...]:
+    """Wait until no connection is in the middle of something; those that still are after so many seconds."""
     until = time.monotonic() + seconds
-    while _busy(system, name, ports):
+    while busy := _busy(system, name, ports):
         if time.monotonic() >= until:
-            return False
+            return busy
         time.sleep(PAUSE)
-    return True
+    return ()
 
 
-def _busy(system: System, name: str, ports: Ports) -> int:
+def _busy(system: System, name: str, ports: Ports) -> tuple[str, ...]:
     try:
         return system.traffic.busy(name, ports)
     except EyasError:
-        return 0  # it is going down by itself, or it is not to be seen: then there is nothing to wait for
+        return ()  # it is going down by itself, or it is not to be seen: then there is nothing to wait for
 
 
 class Back:
@@ -141,8 +143,18 @@ def _hold(system: System, step: Step, _saved: Json) -> None:
         system.traffic.hold(door_of(step), seconds)
 
 
-def _drain(system: System, step: Step, _saved: Json) -> None:
-    drained(system, name_of(step), integer(step.args.get("seconds"), DRAIN))
+def _drain(system: System, step: Step, _saved: Json) -> str | None:
+    name, seconds = name_of(step), integer(step.args.get("seconds"), DRAIN)
+    return cut_off(name, seconds, drained(system, name, seconds))
+
+
+def cut_off(name: str, seconds: int, busy: Sequence[str]) -> str | None:
+    """What to tell of connections that will end in the middle of something."""
+    if not busy or not seconds:  # asked to wait for nobody
+        return None
+    shown = [f"{count} x {one}" if count > 1 else one for one, count in Counter(busy).most_common(MOST_SHOWN)]
+    more = f" and {len({*busy}) - MOST_SHOWN} more" if len({*busy}) > MOST_SHOWN else ""
+    return f"{name}: after {seconds} s, connections are cut in the middle of something: {', '.join(shown)}{more}"
 
 
 def _release(system: System, step: Step, _saved: Json) -> None:

@@ -30,7 +30,7 @@ verbs = {
     "hold": lambda seconds, *ports: system.traffic.hold(door(*ports), seconds),
     "release": lambda *ports: system.traffic.release(door(*ports)),
     "release_all": lambda: system.traffic.release_all(),
-    "busy": lambda *ports: system.traffic.busy("shop", [tuple(port) for port in ports]),
+    "busy": lambda *ports: len(system.traffic.busy("shop", [tuple(port) for port in ports])),
     "listening": lambda *units: system.traffic.listening("shop", units),
     "load": lambda: system.firewall.load(open(paths.FIREWALL).read()),
     "digest": lambda: system.firewall.digest(),

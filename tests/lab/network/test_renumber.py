@@ -31,3 +31,18 @@ def test_what_is_under_way_ends_well(net: Net) -> None:
         net.put_back()
         net.apply()
     assert net.reached("internet", f"http://[{PUBLIC[6]}]/") == ["shop sees 2001:db8:ffff::10"]
+
+
+def test_who_is_cut_off_is_told(net: Net) -> None:
+    net.edit("uses=[data.port(8080)],", "uses=[data.port(8080)], drain=1,")
+    net.edit('served(\n    "shop", 10,', 'served(\n    "shop", 15,')
+    try:
+        with net.background("internet", "curl", "-sS", "--max-time", "30", f"http://{PUBLIC[4]}/?seconds=20"):
+            time.sleep(0.5)
+            said = net.run("apply", "--yes")
+        assert said.code == 0, said
+        told = "shop: after 1 s, connections are cut in the middle of something: 198.51.100.10 to port 8080 (ESTAB)"
+        assert told in said.err
+    finally:
+        net.put_back()
+        net.apply()
