@@ -3,12 +3,13 @@ MAKEFLAGS += --no-print-directory
 PYTHON = .venv/bin/python
 TESTS = tests
 
-.PHONY: help setup install demo demo-down test test-quick lint bench docs man clean
+.PHONY: help setup install demo demo-down test test-all test-quick lint bench docs man clean
 
 help:
 	@echo "sudo make demo        build, boot and apply the example fleet in a lab on this machine"
 	@echo "sudo make demo-down   stop it and remove what it left"
-	@echo "sudo make test        all tests, also those that boot machines"
+	@echo "sudo make test        the tests, also those that boot machines (half an hour)"
+	@echo "sudo make test-all    also those that take minutes each, in full (hours)"
 	@echo "     make test-quick  tests that need no root"
 	@echo "     make lint        style, types, layers"
 	@echo "sudo make bench       measure, and compare with what else is there"
@@ -30,7 +31,10 @@ demo-down: setup
 	@.venv/bin/eyas -C examples/garuda lab down
 
 test: setup
-	@$(PYTHON) -m pytest -q -n 2 $(TESTS)
+	@$(PYTHON) -m pytest -q -n 2 -m "not long" $(TESTS)
+
+test-all: setup
+	@EYAS_FULL=1 $(PYTHON) -m pytest -q -n 2 $(TESTS)
 
 test-quick: setup
 	@$(PYTHON) -m pytest -q -m "not lab and not build" $(TESTS)

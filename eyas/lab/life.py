@@ -62,7 +62,8 @@ def up(
         _boot_all(lab, listener)
         if outer:
             addresses = [each for some in public_addresses(specs).values() for each in some]
-            _, reasons = wire.open_outer(place, addresses)
+            with all_locked(place.base):  # two that look at the same moment would both find the way free
+                _, reasons = wire.open_outer(place, addresses)
             for reason in reasons:
                 listener(Event("lab", "outer", reason, level="warning"))
     return lab

@@ -5,9 +5,13 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
+
 from tests.lab.builder.forge import POOL, Forge, simple
 from tests.lab.builder.test_builder import NOTHING
 from tests.lab.rig import FULL
+
+pytestmark = pytest.mark.long
 
 ROOTS = 200 if FULL else 20
 PACKAGES = 50 if FULL else 4

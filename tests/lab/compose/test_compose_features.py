@@ -7,6 +7,8 @@ import pytest
 from eyas.lab.testing import retry
 from tests.lab.compose.rig import Stacks
 
+pytestmark = pytest.mark.long
+
 
 def inside(stacks: Stacks, service: str, *argv: str) -> str:
     """What a program in a container of the stack ``features`` says."""

@@ -9,8 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import pytest
+
 from eyas.lab.testing import retry
 from tests.lab.compose.rig import Stacks
+
+pytestmark = pytest.mark.long
 
 PORT = 45871
 IMAGE = f"localhost:{PORT}/page:1"

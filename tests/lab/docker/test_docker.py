@@ -36,6 +36,7 @@ def test_docker_has_one_grant_and_podman_none(docks: Docks) -> None:
         assert driver.startswith("overlay")
 
 
+@pytest.mark.long
 def test_what_they_publish_outlives_the_firewall_a_restart_and_the_host(docks: Docks) -> None:
     docks.publish("dock")
     docks.publish("pod")
@@ -100,6 +101,7 @@ def test_pruning_takes_what_nothing_uses(docks: Docks, name: str) -> None:
     {engine} volume create data; {engine} network create unused
     printf x >/tmp/x; tar -cC /tmp x | {engine} import - left:1; tar -cC /bin busybox | {engine} import - used:1
     {engine} run --name ended used:1 /busybox true
+    sleep 2 # an image of this second is not older than now
     systemd-run --quiet --scope {engine} run --detach --name runs --stop-signal=KILL used:1 /busybox sleep 600"""
     docks.succeed(name, "sh", "-c", script)
     try:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.lab.docker.rig import Docks
 from tests.lab.rig import step_numbers
+
+pytestmark = pytest.mark.long
 
 FILL = "dd if=/dev/zero of={} bs=1M count={} status=none"
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.lab.limits.rig import Tenants
 
 CONTROLLERS = {
@@ -41,6 +43,7 @@ def test_a_cap_that_is_not_as_declared(tenants: Tenants) -> None:
     assert tenants.limits("heavy")["root"]["state"] == "held"
 
 
+@pytest.mark.long
 def test_a_full_root_and_a_full_ram_disk_hurt_nobody_else(tenants: Tenants) -> None:
     @contextmanager
     def full() -> Iterator[None]:
@@ -63,6 +66,7 @@ def test_a_full_root_and_a_full_ram_disk_hurt_nobody_else(tenants: Tenants) -> N
     tenants.stays_quick(full)
 
 
+@pytest.mark.long
 def test_a_busy_disk_is_its_own_trouble(tenants: Tenants) -> None:
     unit = "eyas-test-busy.service"
 

@@ -11,6 +11,8 @@ import pytest
 from tests.lab.limits.rig import Tenants
 from tests.lab.rig import FULL
 
+pytestmark = pytest.mark.long
+
 MARKER = "eyas: the image has booted"
 INIT = f"""\
 #!/bin/sh
