@@ -140,7 +140,7 @@ def test_part_names_variable_line_and_call(tmp_path: Path) -> None:
     finding = caught.value.diagnostics[0]
     assert (finding.line, Path(finding.file).name) == (3, "compose.yml")
     assert "${V:-?err}" in finding.message
-    assert "test_compose.py" in finding.hint
+    assert "test_compose_files.py" in finding.hint
     assert "${V:?err}" in finding.hint
 
 
