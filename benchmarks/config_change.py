@@ -1,7 +1,7 @@
 """One changed file: from the edited definition to the running container, in the example fleet of ten.
 
-Three edits: a file that a service reads at its reload (nginx in web-front), a script that three containers have from
-one part and that nobody has to notice, a file of the host. An apply runs once more under strace(1), which
+Three edits: a file that a service reads at its reload (nginx in web-front), a file of a builder that nobody
+has to notice, a file of the host. An apply runs once more under strace(1), which
 proves that no package manager was started, where strace is installed; that no image came is seen on the host.
 usage: config_change.py [--repeats N] [--lab DIR] [--wait SECONDS]
 """
@@ -25,7 +25,7 @@ PACKAGE_MANAGERS = r'execve\("[^"]*/(apt[a-z-]*|dpkg[a-z-]*|mmdebstrap|debootstr
 EDITS = {
     # name: (file of the definitions, what stands there, what comes in its place)
     "a file of nginx, which reloads": ("fleet.py", r'upload="\d+M"', 'upload="{number}M"'),
-    "a script of three containers": ("programs/garuda-build", r"(# \d+\n)?\Z", "# {number}\n"),
+    "a PKGBUILD of a builder": ("packages/chaotic-aur/chaotic-tool-git/PKGBUILD", r"(# \d+\n)?\Z", "# {number}\n"),
     "a file of the host": ("programs/neighbours.conf", r"(# \d+\n)?\Z", "# {number}\n"),
 }
 _numbers = itertools.count(51)
