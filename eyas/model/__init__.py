@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect, Rewrite, Static, Upstream
     from eyas.model.certificates import Acme, Certificate, Dns, Zone
     from eyas.model.checks import Check
+    from eyas.model.egress import Egress, Pool
     from eyas.model.files import File, Link, Unit, User
     from eyas.model.images import Image
     from eyas.model.loader import Loaded, load
@@ -29,6 +30,7 @@ _HOMES = {
     "rules": "check",
     "checks": "Check",
     "certificates": "Acme Certificate Dns Zone",
+    "egress": "Egress Pool",
     "files": "File Link Unit User",
     "images": "Image",
     "loader": "Loaded load",
@@ -57,6 +59,7 @@ __all__ = [
     "Client",
     "Container",
     "Dns",
+    "Egress",
     "File",
     "Fleet",
     "Forward",
@@ -71,6 +74,7 @@ __all__ = [
     "Login",
     "Open",
     "Place",
+    "Pool",
     "Probe",
     "Proxy",
     "Redirect",

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from eyas.core.words import Impact
 from eyas.model.answers import Backend
 from eyas.model.base import MARK, Thing, Unknown
+from eyas.model.egress import Egress
 from eyas.model.files import Environment, File, Files, Link, Unit, Units, User
 from eyas.model.images import Image
 from eyas.model.pieces import Bind, Grant, Probe, System
@@ -144,6 +145,9 @@ class Container(Thing):
     untrusted: Annotated[bool, Impact.live] = Field(
         False, description="it may talk to the world only: to no other container, and not to the host"
     )
+    egress: Annotated[Many[Made[Egress]], Impact.live] = Field(
+        (), description="how its connections to the world leave the host, where that is not the usual way"
+    )
     grants: Annotated[Many[Grant], Impact.restart] = Field((), description="what it needs beyond the default")
     after: Annotated[Edges, Impact.live] = Field((), description="it starts when these are ready")
     needs: Annotated[Edges, Impact.live] = Field((), description="as after; it also starts them, and stops with them")
@@ -194,6 +198,7 @@ class Container(Thing):
             forwards: Iterable[Forward] = (),
             uses: Iterable[Container | Backend | str] = (),
             untrusted: bool = False,
+            egress: Iterable[Egress] = (),
             grants: Iterable[str] = (),
             after: Iterable[Container | str] = (),
             needs: Iterable[Container | str] = (),
@@ -262,6 +267,9 @@ class Host(Thing):
     memory: Annotated[Bytes | None, Impact.none] = Field(
         None, description="how much it has; what its containers may hold at most is checked against it"
     )
+    vantage: Annotated[Many[str], Impact.live] = Field(
+        (), description="program and arguments on the host that ask for its ports from outside; see EGRESS"
+    )
 
     if TYPE_CHECKING:
 
@@ -279,6 +287,7 @@ class Host(Thing):
             users: Iterable[User] = (),
             units: Mapping[str, str | Unit] = ...,
             memory: str | int | None = None,
+            vantage: Iterable[str] = (),
         ) -> None: ...
 
     @property

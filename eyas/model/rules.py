@@ -15,6 +15,7 @@ from eyas.model.origin import split
 from eyas.model.reach import said
 from eyas.model.rules_certificates import certificates
 from eyas.model.rules_data import DATA_RULES
+from eyas.model.rules_egress import egress
 from eyas.model.rules_network import NETWORK_RULES, way_in
 from eyas.model.rules_sites import sites
 from eyas.model.rules_stateless import stateless
@@ -37,6 +38,7 @@ def check(fleet: Fleet, unknown: Iterable[str] = (), *, advice: bool = True) -> 
     for host in fleet.hosts:
         for rule in (*RULES, *DATA_RULES, *NETWORK_RULES):
             findings += rule(host)
+        findings += egress(host, fleet)
         findings += _references(host, fleet, unknown)
         findings += _texts(host, fleet, unknown)
     if advice and not any(finding.severity == "error" for finding in findings):

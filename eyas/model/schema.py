@@ -18,6 +18,7 @@ from eyas.model.answers import Answer, Backend, Choose, Linked, Proxy, Redirect,
 from eyas.model.base import Thing, impact
 from eyas.model.certificates import Acme, Certificate, Dns, Use, Zone
 from eyas.model.checks import Check
+from eyas.model.egress import Egress, Pool
 from eyas.model.files import File, Link, Unit, User
 from eyas.model.images import Image
 from eyas.model.machines import Container, Fleet, Host, Limits, Root
@@ -27,7 +28,8 @@ from eyas.model.wiring import Bridge, Client, Forward, Open, Uplink
 from eyas.model.words import words
 
 MODELS: tuple[type[Thing], ...] = (
-    Fleet, Host, Uplink, Bridge, Container, Image, Root, Limits, Bind, Forward, Open, Client, Probe, Check,
+    Fleet, Host, Uplink, Bridge, Container, Image, Root, Limits, Bind, Forward, Open, Client, Egress, Pool, Probe,
+    Check,
     System, File, Link, Unit, User, Site, Location, Proxy, Upstream, Static, Redirect, Answer, Rewrite,
     Linked, Choose, Login, Identity, Trust, Backend,
     Certificate, Use, Acme, Dns, Zone,

@@ -123,6 +123,12 @@ class Uplink(Thing):
     )
     gateway: Annotated[Address4 | None, Impact.live] = Field(None, description="IPv4 gateway")
     gateway6: Annotated[Address6 | None, Impact.live] = Field(None, description="IPv6 gateway")
+    pool6: Annotated[Network | None, Impact.live] = Field(
+        None, description="IPv6 network that pools draw addresses from; None is the upper half of the prefix"
+    )
+    prefix6: Annotated[Literal["routed", "on-link"] | None, Impact.live] = Field(
+        None, description="how the IPv6 prefix is given by the provider; None finds it out"
+    )
 
     if TYPE_CHECKING:
 
@@ -134,7 +140,23 @@ class Uplink(Thing):
             *,
             gateway: str | None = None,
             gateway6: str | None = None,
+            pool6: str | None = None,
+            prefix6: Literal["routed", "on-link"] | None = None,
         ) -> None: ...
+
+    @property
+    def network6(self) -> ipaddress.IPv6Network | None:
+        """The prefix that the host has of its provider."""
+        return ipaddress.IPv6Interface(self.address6).network if self.address6 else None
+
+    @property
+    def range6(self) -> ipaddress.IPv6Network | None:
+        """The network that pools draw from; None where there is none."""
+        if self.pool6:
+            network = ipaddress.ip_network(self.pool6)
+            return network if isinstance(network, ipaddress.IPv6Network) else None
+        prefix = self.network6
+        return [*prefix.subnets(1)][1] if prefix and prefix.prefixlen < 128 else None
 
 
 class Bridge(Thing):

@@ -10,6 +10,7 @@ from eyas.core.words import Fields, Json, Resource
 from eyas.kind.slots import machine
 from eyas.model import Bind, Container, Host, Limits, Place, Probe, System, User
 from eyas.model.generations import beside
+from eyas.render import egress
 from eyas.render.accounts import owners
 from eyas.render.certificates import seen_bind
 from eyas.render.entries import layer_digest, manifest
@@ -136,9 +137,10 @@ def container_resources(
     users = tuple(system.users)
     # Where a function of the user's own makes several containers, the line that called it tells them apart.
     name, origin = container.name, container.statement or container.origin
-    entries = layer_entries(spec, system, facts, users, names, untrusted=container.untrusted)
+    own = egress.entries(container)
+    entries = layer_entries(spec, system, facts, users, names, untrusted=container.untrusted, more=own)
     layer = layer_digest(entries)
-    spec["binds"] = [*seen_bind(name, system), *bind_fields(facts, users, system.binds)]
+    spec["binds"] = [*seen_bind(name, system), *egress.seen_bind(container), *bind_fields(facts, users, system.binds)]
     spec["layer"] = layer
     spec["files"] = manifest(entries)
     listed: list[Json] = list(entries)

@@ -277,7 +277,8 @@ def layer_entries(
     names: Names,
     *,
     untrusted: bool = False,
+    more: Sequence[Entry] = (),
 ) -> list[Entry]:
-    """All entries of a container's configuration layer, ordered by path."""
-    ours = [*base_entries(spec, untrusted=untrusted), *account_entries(facts, users)]
+    """All entries of a container's configuration layer, ordered by path; ``more`` is what eyas adds to this one."""
+    ours = [*base_entries(spec, untrusted=untrusted), *account_entries(facts, users), *more]
     return merge(ours, part_entries(system, facts, users, names))

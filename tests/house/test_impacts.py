@@ -17,8 +17,20 @@ CONTAINER = {
 }  # fmt: skip
 """Field of a Container, and the field of the spec on the host that it becomes."""
 
-ELSEWHERE = {"name", "parts", "root", "forwards", "uses", "untrusted", "users", "files", "units", "environment"}
-"""What becomes another container, several fields, the firewall, or files with their own hooks."""
+ELSEWHERE = {
+    "name",
+    "parts",
+    "root",
+    "forwards",
+    "uses",
+    "untrusted",
+    "egress",
+    "users",
+    "files",
+    "units",
+    "environment",
+}
+"""What becomes another container, several fields, the firewall, rules of egress, or files with their own hooks."""
 
 
 def found(field: str) -> Impact:
