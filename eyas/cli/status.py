@@ -65,7 +65,7 @@ def made(session: Session) -> Report:
         for name, found in look.facts().items()
     }
     made = report(session.host, wanted.resources, actual, changes, facts, runs, time.time(), session.observed().pending)
-    found = (*_certificates(connection, actual), *_ports(session, machines))
+    found = (*_certificates(connection, actual), *_egress(connection, actual), *_ports(session, machines))
     return replace(made, warnings=(*made.warnings, *found))
 
 
@@ -76,6 +76,15 @@ def _certificates(connection: Connection, actual: Mapping[str, Resource]) -> lis
     from eyas.status.certificates import warnings
 
     return warnings(connection.certificates()["certificates"], time.time())
+
+
+def _egress(connection: Connection, actual: Mapping[str, Resource]) -> list[str]:
+    """What is to be said of outgoing connections; a host without egress is not asked."""
+    if "egress:eyas" not in actual:
+        return []
+    from eyas.status.egress import warnings
+
+    return warnings(connection.egress(), time.time())
 
 
 def _ports(session: Session, running: Mapping[str, str]) -> list[str]:

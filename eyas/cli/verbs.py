@@ -154,7 +154,8 @@ VERBS = (
         "why",
         "Tell which line of the definitions asked for a thing, and which run changed it last.",
         "THING is a container (postgres), a path in a container (postgres:/etc/hosts), a host path that is bound, a "
-        "forwarded port (443 or 443/udp), a package, or the id of a resource (sysctl:vm.swappiness).",
+        "forwarded port (443 or 443/udp), a package, a rule of egress or a destination of it (forge/sources, "
+        "github.com), an address that a pool has now, or the id of a resource (sysctl:vm.swappiness).",
         (Argument("thing", "What to ask about.", "THING", complete="containers"),),
         (JSON,),
     ),
@@ -235,6 +236,27 @@ VERBS = (
             Argument("names", "Certificates by name.", "NAME", required=False, many=True),
         ),
         (Option("everything", ("--all",), "With renew: all of them."), JSON),
+    ),
+    Verb(
+        "egress",
+        "egress",
+        "Show how outgoing connections leave the host, and what refuses them.",
+        "Rules with what their names are now; pools with ages and counts; destinations with refusals, with what rests "
+        "there, and whether they limit; what happened last. `report` tells that DESTINATION refused ADDRESS: it rests "
+        "there, and another one takes its place. `rotate` replaces the addresses of pools at once; connections that "
+        "are open keep theirs.",
+        (
+            Argument("action", "`report` or `rotate`; shows all when none is given.", "ACTION", required=False),
+            Argument(
+                "names",
+                "With report: an address of a pool and a destination; with rotate: rules as CONTAINER/RULE, all when "
+                "none is given.",
+                "WORD",
+                required=False,
+                many=True,
+            ),
+        ),
+        (Option("everything", ("--all",), "Show also each address, and more of what happened."), JSON),
     ),
     Verb(
         "shell",

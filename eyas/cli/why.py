@@ -13,7 +13,7 @@ from eyas.core.words import Json
 
 if TYPE_CHECKING:
     from eyas.cli.evaluate import Definitions
-    from eyas.model import Container, Host
+    from eyas.model import Container, Egress, Host
     from eyas.model.base import Thing
 
 FORMAT = 1
@@ -35,7 +35,7 @@ class Reason:
 def run(context: Context, *, thing: str, json: bool = False) -> int:
     """Answer from the definitions; the last run from the host, where one can be asked."""
     with Session(context) as session:
-        reasons = list(find(session.definitions, thing))
+        reasons = list(find(session.definitions, thing)) or list(_pooled(session, thing))
         if not reasons:
             raise UsageError(
                 f"cannot find {thing} in the definitions: nothing asks for it",
@@ -124,6 +124,10 @@ def _of_container(container: Container, thing: str) -> Iterator[Reason]:
             kind = "data" if bind.persistent else "bind"
             directory = (f"directory:{source}",) if bind.persistent else ()
             yield Reason(f"{kind} of {name}: {source} at {bind.target or source}", line(bind), (*ids, *directory))
+    for rule in container.egress:
+        own = f"{name}/{rule.name}"
+        if thing in (own, rule.name, f"egress:{own}", f"egress:{rule.name}", rule.address or own, *rule.to):
+            yield Reason(f"egress of {name}: {_way(rule)}", line(rule), ("egress:eyas",))
     port, _, proto = thing.removeprefix("forward:").partition("/")
     for forward in container.forwards:
         if port == str(forward.port) and proto in ("", forward.proto):
@@ -137,6 +141,28 @@ def _of_container(container: Container, thing: str) -> Iterator[Reason]:
         origin = system.origins.get(f"{kind}:{thing.removeprefix('package:')}")
         if origin:
             yield Reason(f"{kind} {thing.removeprefix('package:')} in {name}", origin, ids)
+
+
+def _way(rule: Egress) -> str:
+    """A rule of egress in words."""
+    places = ", ".join(rule.to) or "everything"
+    via = f"a pool of {rule.pool.size} addresses" if rule.pool else f"by {rule.via}"
+    return f"{rule.name}, {via} for {places}"
+
+
+def _pooled(session: Session, thing: str) -> Iterator[Reason]:
+    """The rule whose pool has an address now, as the host tells."""
+    if ":" not in thing or thing.strip("0123456789abcdef:"):
+        return
+    try:
+        answer = session.talk().egress()
+    except EyasError:
+        return
+    from eyas.status.egress import holders
+
+    for rule in holders(answer, thing):
+        for reason in find(session.definitions, f"egress:{rule}"):
+            yield Reason(f"{thing} is an address of the {reason.what}", reason.origin, reason.ids)
 
 
 def _path_inside(container: Container, path: str) -> Iterator[Reason]:

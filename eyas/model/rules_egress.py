@@ -19,6 +19,10 @@ SPARE = 16
 and those that rest somewhere are not to be had there."""
 
 
+NARROW = 63
+"""Rules of one container for single users or units: what marks their packets can count so far."""
+
+
 class Holder(NamedTuple):
     """Whose an address or a network is, and where that is said."""
 
@@ -241,6 +245,10 @@ def _fixed(rule: Egress, container: Container, host: Host, fleet: Fleet) -> Find
 def _together(container: Container) -> Findings:
     """Rules of one container: a name each, and none that is never asked."""
     seen: dict[str, Egress] = {}
+    narrow = [rule for rule in container.egress if rule.user or rule.unit]
+    if len(narrow) > NARROW:
+        message = f"cannot tell apart more than {NARROW} egress rules for users and units of {container.name}"
+        yield narrow[NARROW].diagnostic("name", message, "the packets have six bits for it")
     for number, rule in enumerate(container.egress):
         first = seen.setdefault(rule.name, rule)
         if first is not rule:

@@ -284,6 +284,10 @@ class Connection:
         answer = self.request("certificates", act=act, names=list(names), who=who())
         return cast("dict[str, Json]", answer)
 
+    def egress(self, act: str = "list", words: Sequence[str] = ()) -> dict[str, Json]:
+        """Outgoing connections, after a report or a rotation (``act``); see `eyas.status.egress`."""
+        return cast("dict[str, Json]", self.request("egress", act=act, words=list(words), who=who()))
+
     def ahead(self, names: Sequence[str], noise: Mapping[str, Sequence[str]]) -> dict[str, Json]:
         """What a plan tells of its future: ``waits`` of past runs, ``losses`` by restarts of these containers."""
         patterns: dict[str, Json] = {name: list(some) for name, some in noise.items()}

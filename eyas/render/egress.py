@@ -48,11 +48,12 @@ def egress_resources(
     if not asking:
         return []
     members = {member.name: member for member in policy_of(host, places).members}
-    rules: list[Json] = [
-        _rule(rule, container, members, _uid(rule, systems[container.name].users, facts[container.name]))
-        for container in asking
-        for rule in container.egress
-    ]
+    rules: list[Json] = []
+    for container in asking:
+        marks = marks_of(container)
+        for rule in container.egress:
+            uid = _uid(rule, systems[container.name].users, facts[container.name])
+            rules.append({**_rule(rule, container, members), "uid": uid, "mark": marks.get(rule.name, 0)})
     uplink = host.uplink
     fields: dict[str, Json] = {
         "uplink": uplink.interface,
@@ -64,6 +65,7 @@ def egress_resources(
         "never": [*_never(host)],
         "inbound": [[address, port] for address, port in _inbound(host, places)],
         "vantage": [*host.vantage],
+        "resolver": host.bridge.address.partition("/")[0],
         "rules": rules,
     }
     return [Resource("egress:eyas", "egress", "host", fields, asking[0].egress[0].origin)]
@@ -109,7 +111,13 @@ def _uid(rule: Egress, users: Sequence[User], facts: Mapping[str, Any]) -> int |
     return uid
 
 
-def _rule(rule: Egress, container: Container, members: Mapping[str, Member], uid: int | None) -> Json:
+def marks_of(container: Container) -> dict[str, int]:
+    """Rules that count for a user or a unit, each with the number by which the container tells the host so."""
+    narrow = [rule.name for rule in container.egress if rule.user or rule.unit]
+    return {name: number for number, name in enumerate(narrow, 1)}
+
+
+def _rule(rule: Egress, container: Container, members: Mapping[str, Member]) -> dict[str, Json]:
     member = members[container.name]
     via = "pool" if rule.pool else "proxy" if rule.proxy else "address" if rule.address else "default"
     six = ":" in rule.address
@@ -122,7 +130,6 @@ def _rule(rule: Egress, container: Container, members: Mapping[str, Member], uid
         "networks": [*rule.networks],
         "ports": [[proto, int(port)] for port, _, proto in (item.partition("/") for item in rule.ports)],
         "user": rule.user,
-        "uid": uid,
         "unit": rule.unit,
         "via": via,
         "address4": "" if six else rule.address,

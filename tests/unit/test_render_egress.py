@@ -70,6 +70,7 @@ def test_all_that_the_host_needs_is_in_one_resource() -> None:
         "range": "2001:db8:5:1:8000::/65",
         "mode": "find",
         "vantage": ["ssh", "elsewhere"],
+        "resolver": "10.0.5.1",
     }
     four, six = "203.0.113.112", "2001:db8:5:1::2"
     assert fields["inbound"] == [[four, 22], [four, 443], [four, 8080], [six, 22], [six, 443]]
@@ -108,6 +109,7 @@ def test_a_rule_says_everything_in_numbers() -> None:
         "proxy": {},
         "ipv4": "refused",
         "ceiling": 5000,
+        "mark": 0,
     }
 
 
@@ -139,6 +141,8 @@ def test_a_user_is_a_number_of_the_container() -> None:
     ann = User("ann", 1001)
     assert rule(host(forge(Egress("all", user="ann"), users=[ann])))["uid"] == 1001
     assert rule(host(forge(Egress("all", user="root"))))["uid"] == 0
+    narrow = [Egress("one", user="root"), Egress("two", to=["example.org"]), Egress("three", unit="build.service")]
+    assert [rule(host(forge(*narrow)), number)["mark"] for number in range(3)] == [1, 0, 2]
     with pytest.raises(DefinitionError) as refused:
         rendered(host(forge(Egress("all", user="nobody-here"))))
     (finding,) = refused.value.diagnostics
