@@ -37,6 +37,7 @@ PROGRAMS = "/usr/local/lib/eyas"
 BOOT_UNITS = ("eyas-firewall.service", "eyas-recover.service")  # the same for every host
 
 SEEN = "/etc/eyas/certificates"  # in a container, read-only: NAME/current/{fullchain.pem,key.pem}
+EGRESS_SEEN = "/run/eyas-egress"  # in a container with a pool of addresses, read-only: the socket for reports
 CHALLENGES = "challenges"  # in the same place, in a container that serves sites
 
 RUNTIME = "/run/eyas"

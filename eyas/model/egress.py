@@ -174,8 +174,8 @@ def _service(value: object) -> object:
 
 
 def _process(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9:_.\\@-]{1,246}\.(service|slice)", value):
-        return refuse("connections are told apart by services and slices", f'write "{value.partition(".")[0]}.service"')
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9:_.\\@-]{1,246}\.service", value):
+        return refuse("connections are told apart by users and services", f'write "{value.partition(".")[0]}.service"')
     return value
 
 
@@ -212,8 +212,8 @@ class Egress(Thing):
     user: Annotated[str, BeforeValidator(_user), Words("the name of a user"), Impact.live] = Field(
         "", description="only connections of this user of the container", validate_default=False
     )
-    unit: Annotated[str, BeforeValidator(_process), Words("the name of a service or slice"), Impact.live] = Field(
-        "", description="only connections of this unit in the container", validate_default=False
+    unit: Annotated[str, BeforeValidator(_process), Words("the name of a service"), Impact.live] = Field(
+        "", description="only connections of this service in the container", validate_default=False
     )
     ipv4: Annotated[Literal["allowed", "refused"], Impact.live] = Field(
         "allowed",

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from eyas.core.errors import DefinitionError, Diagnostic
 from eyas.model.base import Thing
+from eyas.model.egress_marks import marks
 from eyas.model.files import File, Link, Unit
 from eyas.model.machines import Container
 from eyas.model.origin import split
@@ -43,7 +44,8 @@ def _merge(container: Container) -> tuple[System, list[Diagnostic]]:
     image, own = container.image, _own(container)
     base = System(packages=image.packages, npm=image.npm, pip=image.pip)
     base.__dict__["_origins"] = image.origins
-    systems = (base, *container.parts, own)
+    told = marks(container.egress)
+    systems = (base, *container.parts, own, *([told] if told else []))
     findings: list[Diagnostic] = []
     origins: dict[str, str] = {}
     for system in systems:

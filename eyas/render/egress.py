@@ -13,15 +13,13 @@ from eyas.core.errors import DefinitionError
 from eyas.core.words import Json, Resource
 from eyas.model import Container, Host, Place, Pool, System, User
 from eyas.model.egress import Egress
+from eyas.model.egress_marks import numbers
 from eyas.model.rules_egress import stable
 from eyas.render.accounts import user_id
 from eyas.render.entries import Entry, text
 from eyas.render.members import policy_of
 from eyas.render.policy import Member
 from eyas.render.refs import at
-
-SEEN = "/run/eyas-egress"
-"""In a container with a pool: the folder of the socket that takes reports of refusals."""
 
 GAI = """\
 # Addresses like this container's own (fc00::/7) count as others do, or IPv6 would be the last choice (RFC 6724):
@@ -50,7 +48,7 @@ def egress_resources(
     members = {member.name: member for member in policy_of(host, places).members}
     rules: list[Json] = []
     for container in asking:
-        marks = marks_of(container)
+        marks = numbers(container.egress)
         for rule in container.egress:
             uid = _uid(rule, systems[container.name].users, facts[container.name])
             rules.append({**_rule(rule, container, members), "uid": uid, "mark": marks.get(rule.name, 0)})
@@ -83,7 +81,7 @@ def seen_bind(container: Container) -> list[Json]:
     return [
         {
             "source": f"{paths.RUNTIME}/egress/{container.name}",
-            "target": SEEN,
+            "target": paths.EGRESS_SEEN,
             "readonly": True,
             "persistent": False,
             "owner": 0,
@@ -109,12 +107,6 @@ def _uid(rule: Egress, users: Sequence[User], facts: Mapping[str, Any]) -> int |
             [at(rule.origin, "Egress.user", message, "name one that a package or the definition has")]
         )
     return uid
-
-
-def marks_of(container: Container) -> dict[str, int]:
-    """Rules that count for a user or a unit, each with the number by which the container tells the host so."""
-    narrow = [rule.name for rule in container.egress if rule.user or rule.unit]
-    return {name: number for number, name in enumerate(narrow, 1)}
 
 
 def _rule(rule: Egress, container: Container, members: Mapping[str, Member]) -> dict[str, Json]:

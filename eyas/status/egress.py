@@ -36,17 +36,17 @@ class Pool:
 @dataclass(frozen=True)
 class Destination:
     """What a pool is used for. ``limits`` is not '' where rotation does not help; then not more than ``per_hour``
-    connections are made, until ``until``."""
+    connections are made, until ``until``, and none before ``pause``."""
 
     rule: str
     name: str
-    addresses: int
     used: int
     refused: int
     resting: tuple[Mapping[str, Json], ...]
     limits: str
     per_hour: int
     until: float
+    pause: float
 
 
 def pools(answer: Mapping[str, Json], now: float) -> list[Pool]:
@@ -73,17 +73,16 @@ def _pool(item: Mapping[str, Json], now: float) -> Pool:
 
 
 def _destination(rule: str, item: Mapping[str, Json]) -> Destination:
-    addresses = item.get("addresses")
     return Destination(
         rule,
         str(item.get("destination")),
-        len(addresses) if isinstance(addresses, list) else 0,
         int(_number(item.get("used"))),
         int(_number(item.get("refused"))),
         tuple(_objects(item.get("resting"))),
         str(item.get("limits") or ""),
         int(_number(item.get("per_hour"))),
         _number(item.get("until")),
+        _number(item.get("pause")),
     )
 
 

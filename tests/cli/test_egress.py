@@ -78,8 +78,8 @@ def test_the_tables() -> None:
         POOL           SIZE  LIFE  PER                   AGES  CONNECTIONS  REFUSED  LEAVING
         forge/sources     2   1 h  connection  30 s to 11 min           42        1        3
 
-        DESTINATION  POOL           ADDRESSES  CONNECTIONS  REFUSED  RESTING  STATE
-        github.com   forge/sources          1           42        2        2  the next is back in 10 min
+        DESTINATION  POOL           CONNECTIONS  REFUSED  RESTING  STATE
+        github.com   forge/sources           42        2        2  the next is back in 10 min
 
         RULE           VIA   NAMES
         forge/sources  pool  github.com (1 address)
@@ -112,6 +112,10 @@ def test_a_destination_that_limits_is_a_warning() -> None:
     text = egress_text(limiting(), NOW, 120)
     assert "limits the prefix: 250 an hour, for 20 min more" in " ".join(text.split())
     assert text.endswith("1 pool, 2 addresses, 1 warning.")
+    waiting = limiting()
+    waiting["pools"][0]["destinations"][0]["pause"] = NOW + 45
+    text = " ".join(egress_text(waiting, NOW, 120).split())
+    assert "limits the prefix: it asked to wait, for 45 s more" in text
 
 
 def test_rules_that_were_put_back_are_told_for_a_day() -> None:

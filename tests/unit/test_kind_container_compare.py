@@ -88,6 +88,7 @@ def bind(target: str, source: str = "/a", **more: Any) -> dict[str, Any]:
         ),
         ([bind("/b"), bind("/b/c")], [bind("/b")], [("bind /b/c added (/b is bound above it)", "restart")]),
         ([bind("/b/c")], [bind("/b"), bind("/b/c")], [("bind /b removed (/b/c is bound below it)", "restart")]),
+        ([bind("/run/eyas-egress")], [], [("bind /run/eyas-egress added", "live")]),
         ([bind("/run/x")], [], [("bind /run/x added (/run is mounted at the start)", "restart")]),
         ([bind("/var/log")], [], [("bind /var/log added (/var/log/journal is mounted at the start)", "restart")]),
         ([bind("/devices")], [], [("bind /devices added", "live")]),

@@ -14,7 +14,7 @@ POOLS = (
     Column("LEAVING", right=True),
 )  # fmt: skip
 DESTINATIONS = (
-    Column("DESTINATION", flexible=True, least=20), Column("POOL", flexible=True), Column("ADDRESSES", right=True),
+    Column("DESTINATION", flexible=True, least=20), Column("POOL", flexible=True),
     Column("CONNECTIONS", right=True), Column("REFUSED", right=True), Column("RESTING", right=True),
     Column("STATE", flexible=True, least=20),
 )  # fmt: skip
@@ -83,12 +83,14 @@ def _destination(each: Destination, now: float, paint: Paint) -> list[Cell | str
     if each.limits:
         rate = f"{each.per_hour} an hour" if each.per_hour else "slower"
         state, style = f"limits the {each.limits}: {rate}, for {span(max(0.0, each.until - now))} more", paint.bad
+        if each.pause > now:
+            state = f"limits the {each.limits}: it asked to wait, for {span(each.pause - now)} more"
     elif each.resting:
         first = min(_time(rest.get("until")) for rest in each.resting)
         state, style = f"the next is back in {span(max(0.0, first - now))}", paint.warn
     elif each.per_hour:
         state = f"{each.per_hour} an hour"
-    numbers = (each.addresses, each.used, each.refused, len(each.resting))
+    numbers = (each.used, each.refused, len(each.resting))
     return [Cell(each.name, paint.bold), each.rule, *(str(number) for number in numbers), Cell(state, style)]
 
 

@@ -3,7 +3,7 @@
 Most come and go while it runs. These cost a restart, each for its reason:
 
 - one above or below another bind: which of the two is mounted first decides what is seen;
-- one in a place that systemd-nspawn or eyas itself keeps (`PLACES`);
+- one in a place that systemd-nspawn or eyas itself keeps (`PLACES`), but for what eyas adds there by itself (`OURS`);
 - one that a grant of the container is made of (`GRANTED`): what uses it does so all the time;
 - a persistent one with another source: its services would go on with open files of the old data beside new ones.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.core.system import System
 from eyas.core.words import FieldChange, Fields, Impact, Json
@@ -21,6 +22,7 @@ from eyas.kind.container.text import id_base, tables, words
 Bind = Mapping[str, Json]
 
 PLACES = ("/dev", "/etc/ssh/eyas", "/proc", "/run", "/sys", "/var/log/journal")
+OURS = (paths.EGRESS_SEEN,)
 GRANTED = {"docker": ("/var/lib/containerd", "/var/lib/docker")}
 SHOWN = ("source", "target", "readonly")
 """What of a bind can be seen in a container; owner, group and mode count when its directory is made."""
@@ -66,7 +68,7 @@ def _needs_restart(target: str, was: Bind | None, now: Bind | None, targets: Ite
     other = next((other for other in sorted(targets) if other != target and _touch(other, target)), "")
     if other:
         return f"{other} is bound {'below' if other.startswith(target) else 'above'} it"
-    place = next((place for place in PLACES if _touch(place, target)), "")
+    place = next((place for place in PLACES if _touch(place, target)), "") if target not in OURS else ""
     if place:
         return f"{place} is mounted at the start"
     grant = next((grant for grant in grants for place in GRANTED.get(grant, ()) if _touch(place, target)), "")
