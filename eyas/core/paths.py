@@ -52,7 +52,16 @@ FIREWALL_LISTING = f"{RUNTIME}/firewall.listing"
 PENDING = f"{RUNTIME}/pending.json"  # what is prepared for the next boot (`eyas.kind.pending`)
 NOW = f"{RUNTIME}/now"  # what counts until then, where other things are on disk
 CONTROL = "/run/systemd/system.control"  # unit files that go before those of UNITS (systemd.unit(5))
+EGRESS_RULES = f"{ETC}/egress.nft"  # rules of outgoing connections, for the boot; `eyas.kind.egress` has the rest
+EGRESS_DECLARED = f"{ETC}/egress.json"
+EGRESS = f"{STATE}/egress"  # which addresses there are, and what became of others
+EGRESS_RUNTIME = f"{RUNTIME}/egress"
 HELD = f"{RUNTIME}/held"  # there while connections may be held, so that nobody asks the kernel for nothing
+
+
+def egress_socket(container: str) -> str:
+    """Where a container with a pool of addresses reports that it was refused; the host, for ''."""
+    return f"{EGRESS_RUNTIME}/{container}/report" if container else f"{EGRESS_RUNTIME}/report"
 
 
 def tree(commit: str) -> str:

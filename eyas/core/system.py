@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from eyas.core.egress import Egress
     from eyas.core.volumes import Volumes
     from eyas.core.written import Listing, Noise, Writers
 else:
@@ -393,6 +394,8 @@ class System(Protocol):
     def certificates(self) -> Certificates: ...
     @property
     def volumes(self) -> Volumes: ...
+    @property
+    def egress(self) -> Egress: ...
 
     def ahead(self, patterns: Sequence[str]) -> None:
         """A hint before an observation: these units and the firewall will be asked for, both at once.

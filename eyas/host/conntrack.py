@@ -11,6 +11,8 @@ import socket
 import struct
 from collections.abc import Iterator
 
+from eyas.core.egress import Translated
+
 NETFILTER = 12  # NETLINK_NETFILTER, which Python names since 3.12 only
 SUBSYSTEM = 1  # NFNL_SUBSYS_CTNETLINK
 GET, DELETE = 1, 2
@@ -21,6 +23,10 @@ IP = 1  # CTA_TUPLE_IP
 PROTOCOL = 2  # CTA_TUPLE_PROTO; in it 1 is the protocol's number, 2 and 3 are the ports, the asker's first
 SOURCES = (1, 3)  # CTA_IP_V4_SRC, CTA_IP_V6_SRC
 TARGETS = (2, 4)
+V6_SOURCE, V6_DESTINATION = 3, 4
+PROTOCOL_INFO, TIMEOUT = 4, 7  # CTA_PROTOINFO, CTA_TIMEOUT
+TCP_TIMES = {1: 120, 2: 60, 3: 432000, 4: 120, 5: 60, 6: 30, 7: 120, 8: 10}
+"""How long the kernel remembers a connection in a state of TCP, in seconds (nf_conntrack_proto_tcp.c)."""
 FAMILIES = {4: socket.AF_INET, 16: socket.AF_INET6}
 TYPE = 0x3FFF  # without the flags of an attribute's type
 HEADER = struct.Struct("=IHHII")
@@ -58,6 +64,46 @@ def asked_by(addresses: tuple[str, ...]) -> list[tuple[int, str, int]]:
                     own, port = (int.from_bytes(what[number], "big") for number in (2, 3))
                     found.add((own, socket.inet_ntop(family, asked), port))
     return sorted(found)
+
+
+def leaving_from(addresses: frozenset[str]) -> dict[str, int]:
+    """How many connections get their answers at each of these IPv6 addresses. OSError when the kernel cannot be
+    asked."""
+    wanted = {socket.inet_pton(socket.AF_INET6, a): a for a in addresses}
+    found: dict[str, int] = {}
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
+        for body in _answers(kernel, GET, DUMP, struct.pack("!BBH", socket.AF_INET6, 0, 0)):
+            where = _attributes(_attributes(_attributes(body[4:]).get(REPLY, b"")).get(IP, b"")).get(V6_DESTINATION)
+            if where in wanted:
+                found[wanted[where]] = found.get(wanted[where], 0) + 1
+    return found
+
+
+def translations(sources: frozenset[str]) -> list[Translated]:
+    """Connections over TCP that these IPv6 addresses made and whose answers come to another one. OSError when the
+    kernel cannot be asked."""
+    wanted = {socket.inet_pton(socket.AF_INET6, a): a for a in sources if ":" in a}
+    found = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
+        for body in _answers(kernel, GET, DUMP, struct.pack("!BBH", socket.AF_INET6, 0, 0)):
+            row = _attributes(body[4:])
+            original = _attributes(row.get(ORIGINAL, b""))
+            who, what = _attributes(original.get(IP, b"")), _attributes(original.get(PROTOCOL, b""))
+            source = who.get(V6_SOURCE, b"")
+            if source not in wanted or what.get(1) != bytes([socket.IPPROTO_TCP]):
+                continue
+            answered = _attributes(_attributes(row.get(REPLY, b"")).get(IP, b"")).get(V6_DESTINATION, source)
+            if answered == source:
+                continue
+            own, port = (int.from_bytes(what[number], "big") for number in (2, 3))
+            left = int.from_bytes(row.get(TIMEOUT, b""), "big")
+            tcp = _attributes(_attributes(row.get(PROTOCOL_INFO, b"")).get(1, b""))
+            state = tcp.get(1, b"\0")[0]
+            idle = max(0.0, TCP_TIMES.get(state, 0) - left)
+            target = socket.inet_ntop(socket.AF_INET6, who[V6_DESTINATION])
+            address = socket.inet_ntop(socket.AF_INET6, answered)
+            found.append(Translated(wanted[source], own, target, port, address, idle))
+    return found
 
 
 def _answers_from(reply: bytes) -> bytes:

@@ -43,7 +43,7 @@ class Place:
         self.container, self.base = container, base
 
     def __enter__(self) -> Place:
-        pid = _leader(self.container)
+        pid = leader(self.container)
         self.process = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.users = self.mounts = -1
         try:
@@ -93,7 +93,7 @@ class Place:
         return [str(path) for path in answer["done"]]
 
 
-def _leader(container: str) -> int:
+def leader(container: str) -> int:
     """The first process of a container, as systemd-machined wrote it down."""
     try:
         with open(f"{MACHINES}/{container}", encoding="utf-8") as file:

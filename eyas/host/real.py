@@ -16,6 +16,7 @@ from eyas.host.units import RealUnits
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
     from eyas.host.certificates import RealCertificates
+    from eyas.host.egress.real import RealEgress
     from eyas.host.traffic import RealTraffic
     from eyas.host.volumes import RealVolumes
 
@@ -80,6 +81,12 @@ class Real:
         from eyas.host.volumes import RealVolumes  # few runs make one
 
         return RealVolumes()
+
+    @cached_property
+    def egress(self) -> RealEgress:
+        from eyas.host.egress.real import RealEgress  # few hosts have any
+
+        return RealEgress()
 
     def ahead(self, patterns: Sequence[str]) -> None:
         self.units.ahead(patterns)

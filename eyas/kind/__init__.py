@@ -35,6 +35,7 @@ from eyas.kind.certificate import Certificate
 from eyas.kind.container import Container
 from eyas.kind.directory import Directory
 from eyas.kind.disk import Disk
+from eyas.kind.egress import Egress
 from eyas.kind.file import File
 from eyas.kind.firewall import Firewall
 from eyas.kind.identity import Identity
@@ -94,7 +95,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Package(), Disk(), Directory(), Tree(), Layer(), Identity(), User(), Sysctl(), File(), Unit(), Network(),
-        Names(), Firewall(), Container(), Systemd(), Pending(), Certificate(),
+        Names(), Firewall(), Egress(), Container(), Systemd(), Pending(), Certificate(),
     )
 }  # fmt: skip
 

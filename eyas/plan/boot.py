@@ -182,4 +182,5 @@ _PREPARED: dict[str, Callable[[Change, Resource | None, Resource | None], _Done]
     "disk": _new_only,
     "package": _never,
     "certificate": _issued,
+    "egress": _never,
 }

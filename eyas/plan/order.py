@@ -14,7 +14,7 @@ from eyas.core.words import Phase, Resource, Step
 # Within a phase: what others stand on comes first. A kind that is not named comes last.
 KINDS = (
     "pending", "package", "certificate", "disk", "directory", "tree", "layer", "identity", "user", "sysctl", "file",
-    "unit", "network", "names", "firewall", "container", "systemd",
+    "unit", "network", "names", "firewall", "egress", "container", "systemd",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Entry of the agent: python3 -I -S -B run.py serve | recover [--boot] [--accept] | renew | compile
+"""Entry of the agent: python3 -I -S -B run.py serve | recover [--boot] [--accept] | renew | egress | compile
 
 Without -S, because it needs packages of the host: `acme` (`eyas.host.acme`).
 
@@ -33,6 +33,10 @@ def main(words: list[str]) -> int:
             from eyas.remote.agent.standalone import renew
 
             return renew()
+        case ["egress"]:
+            from eyas.remote.agent.egress import serve as look
+
+            return look()
         case ["acme"]:
             from eyas.host.acme.program import main as acme
 
@@ -41,5 +45,5 @@ def main(words: list[str]) -> int:
             from eyas.remote.agent.standalone import compile_all
 
             return compile_all()
-    sys.stderr.write("usage: run.py serve | recover [--boot] [--accept] | renew | compile\n")
+    sys.stderr.write("usage: run.py serve | recover [--boot] [--accept] | renew | egress | compile\n")
     return 2

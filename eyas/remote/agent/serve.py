@@ -306,6 +306,14 @@ def _certificates(agent: Agent, request: Request) -> Json:
     return {"certificates": listing(system), "errors": {**errors}}
 
 
+def _egress(agent: Agent, request: Request) -> Json:
+    """``act``: list pools, report a refusal, rotate (`eyas.kind.egress.service`)."""
+    from eyas.kind.egress.service import answer
+
+    words = request.get("words")
+    return answer(agent.system(), str(request.get("act")), [str(w) for w in words] if isinstance(words, list) else [])
+
+
 def _ahead(agent: Agent, request: Request) -> Json:
     """What a plan wants to tell before it is done: how long people waited in past runs, and what is lost by restarts of
     the containers ``names``."""
@@ -349,6 +357,7 @@ HANDLERS: dict[str, Callable[[Agent, Request], Json]] = {
     "memory": _memory,
     "writes": _writes,
     "certificates": _certificates,
+    "egress": _egress,
     "ahead": _ahead,
     **{do: _checks(do) for do in ("sockets", "ask", "asked", "maintenance", "limits")},
 }

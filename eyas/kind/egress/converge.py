@@ -1,0 +1,210 @@
+"""Bring the rules of outgoing connections to what they should be now, and go back when somebody outside notices.
+
+    look (names, counters, connections) -> settle (`rotate`) -> rules (`text`)
+    they are others than those that are loaded:
+        what is asked for from outside is asked -> answer for new addresses -> note the state -> load -> ask again
+        what answered before and does not now: the former rules return, and nothing changes for a while
+
+The state is on disk before the rules are in the kernel: whoever is killed in between, the next look makes the rules of
+that state. Nothing is taken from an address that has a connection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from eyas.core import paths
+from eyas.core.errors import EyasError, Failed
+from eyas.core.system import System
+from eyas.kind.egress import rotate, store
+from eyas.kind.egress import text as rules
+from eyas.kind.egress.declared import Declared
+from eyas.kind.egress.state import Event, State
+
+REMEMBER = 86400.0
+"""Seconds that an address of a name counts as its, after it was seen for the last time: clients remember as well."""
+LOOK_AGAIN = 3600.0
+"""Seconds after which it is looked again how addresses of the prefix are reached, where that was not to be seen."""
+HOLD = 600.0
+"""Seconds without a change after one was taken back."""
+
+
+def converge(
+    system: System,
+    declared: Declared,
+    now: float,
+    *,
+    more: Callable[[State], list[Event]] = lambda _state: [],
+    names: bool = True,
+    random: Callable[[], int] = lambda: int.from_bytes(os.urandom(16), "big"),
+) -> list[Event]:
+    """One look; what has happened. ``more`` does something to the state besides. Failed when rules are refused."""
+    state = store.read(system)
+    before = store.state_to_json(state)
+    events = _find(system, declared, state, now, random)
+    if names:
+        _resolve(system, declared, state, now)
+    _count(system, declared, state, now)
+    events += more(state)
+    draw = drawer(declared, system.egress.own() if declared.pools else set(), random)
+    if now >= state.held or not state.pools:
+        events += rotate.settle(state, declared, now, draw)
+    made = rules.ruleset(declared, state, now)
+    events += _bring(system, declared, state, made, now)
+    _tidy(system, declared, state, now)
+    if store.state_to_json(state) != before:
+        store.write(system, state)
+    store.add_history(system, events)
+    return events
+
+
+def drawer(declared: Declared, own: set[str], random: Callable[[], int]) -> rotate.Draw:
+    """Draws addresses of the range at random, never one that somebody has."""
+    network = declared.network
+    never = {*declared.never, *own}
+
+    def draw(taken: set[str]) -> str:
+        assert network is not None
+        for _ in range(1000):
+            offset = random() % network.num_addresses
+            text = str(network[offset])
+            if offset and text not in taken and text not in never:
+                return text
+        raise Failed(
+            f"cannot find a free address in {network}: it is too small for what pools need",
+            "give Uplink(pool6=...) a larger network, or pools a smaller size",
+        )
+
+    return draw
+
+
+def _find(system: System, declared: Declared, state: State, now: float, random: Callable[[], int]) -> list[Event]:
+    """How addresses of the prefix are reached from outside; looked at once, and again while it is not known."""
+    if declared.mode != "find":
+        state.mode, state.how = declared.mode, "the definitions say so"
+        return []
+    if not declared.pools and not any(rule.address6 for rule in declared.rules):
+        return []
+    known = state.mode in ("routed", "on-link") and state.how != "the definitions say so"
+    if state.checked and (known or now - state.checked < LOOK_AGAIN):
+        return []
+    targets = [declared.gateway6, *(a for some in state.names.values() for a in some if ":" in a)]
+    address = drawer(declared, system.egress.own(), random)(state.taken())
+    state.mode, state.how = system.egress.find(declared.uplink, address, [t for t in targets if t][:4])
+    state.checked = now
+    return [Event(now, "", "found", address, "", f"{state.mode}: {state.how}")]
+
+
+def _resolve(system: System, declared: Declared, state: State, now: float) -> None:
+    """Names and their addresses; who is not answered for keeps what it has."""
+    wanted = declared.names
+    state.names = {name: some for name, some in state.names.items() if name in wanted}
+    if not wanted or not declared.resolver:
+        return
+    for name, found in system.egress.resolve(declared.resolver, wanted).items():
+        kept = {address: until for address, until in state.names.get(name, {}).items() if until > now}
+        # Whole hours, so that not every look is a change of the state.
+        until = (now + REMEMBER) // 3600 * 3600
+        state.names[name] = {**kept, **{address: max(until, now + ttl) for address, ttl in found.items()}}
+
+
+def _count(system: System, declared: Declared, state: State, now: float) -> None:
+    if not declared.pools:
+        return
+    keys = {
+        f"{rule.name} {address}": name
+        for rule in declared.pools
+        for name in rule.names
+        for address in state.names.get(name, ())
+    }
+    rotate.count(state, keys, system.egress.counted("used"), now)
+
+
+def _bring(system: System, declared: Declared, state: State, made: rules.Text, now: float) -> list[Event]:
+    """Load the rules, when they are others, or were changed by hand."""
+    text = made.whole()
+    loaded = system.egress.loaded()
+    if loaded.digest and (now < state.held or store.loaded_as(system, text) == loaded.digest):
+        return []
+    old = (system.files.read(paths.EGRESS_RULES) or b"").decode(errors="replace")
+    seen = _probe(system, declared)
+    _answer(system, declared, state)
+    store.write(system, state)
+    _load(system, made, text)
+    broken = _broken(seen, _probe(system, declared)) if seen else []
+    if broken and (broken := _broken(seen, _probe(system, declared))):  # a lost packet is no reason
+        with suppress(EyasError):
+            system.egress.load(old or rules.REMOVE)
+            store.note(system, old.partition("table ")[2] and _body(old), system.egress.loaded().digest)
+        state.held = now + HOLD
+        where = ", ".join(f"{address} port {port}: {why}" for (address, port), why in broken)
+        return [Event(now, "", "restored", "", "", f"after a change of pools this did not answer any more: {where}")]
+    system.files.write(paths.EGRESS_RULES, rules.at_boot(text).encode(), 0o600)
+    return []
+
+
+def _body(file: str) -> str:
+    """The text of a file for the boot."""
+    return file.partition(rules.REMOVE)[2]
+
+
+def _load(system: System, made: rules.Text, text: str) -> None:
+    loaded = system.egress.loaded()
+    system.egress.load(rules.instead(made, loaded.chains, loaded.objects))
+    store.note(system, text, system.egress.loaded().digest)
+
+
+def _probe(system: System, declared: Declared) -> dict[tuple[str, int], str]:
+    return system.egress.probe(declared.inbound, declared.vantage) if declared.inbound else {}
+
+
+def _broken(
+    before: Mapping[tuple[str, int], str], after: Mapping[tuple[str, int], str]
+) -> list[tuple[tuple[str, int], str]]:
+    return [(pair, why) for pair, why in after.items() if why and before.get(pair) == ""]
+
+
+def needed(declared: Declared, state: State) -> set[str]:
+    """Addresses that have to be answered for on the link: all that are in use, also those that leave; none where the
+    prefix is routed. Where that is not known, answering does no harm."""
+    if state.mode == "routed":
+        return set()
+    return {*state.taken(), *(rule.address6 for rule in declared.rules if rule.address6)}
+
+
+def _answer(system: System, declared: Declared, state: State) -> None:
+    """Answer for new addresses, before anything leaves from them."""
+    wanted = needed(declared, state)
+    if not wanted and not any(rule.address6 for rule in declared.rules):
+        return
+    own = system.egress.own()
+    more = wanted - own - system.egress.answering(declared.uplink)
+    if more:
+        system.egress.answer(declared.uplink, more, ())
+
+
+def _tidy(system: System, declared: Declared, state: State, now: float) -> None:
+    """Let go of addresses whose last connection has ended."""
+    leaving = {text for pool in state.pools.values() for text in pool.leaving}
+    gone: Sequence[str] = ()
+    if leaving:
+        gone = rotate.left(state, system.egress.connections(leaving), now)
+    if state.mode == "routed" and not gone:
+        return
+    wanted = needed(declared, state)
+    less = answered(system, declared) - wanted
+    more = wanted - system.egress.answering(declared.uplink)
+    more = more - system.egress.own() if more else more
+    if less or more:
+        system.egress.answer(declared.uplink, more, less)
+
+
+def answered(system: System, declared: Declared) -> set[str]:
+    """Addresses of the range that the host answers for; those of others are none of our business."""
+    network = declared.network
+    if network is None:
+        return set()
+    return {a for a in system.egress.answering(declared.uplink) if ipaddress.IPv6Address(a) in network}

@@ -1,0 +1,185 @@
+"""Refusals: what programs, the packet filter and people report, and which address was meant."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from eyas.core.errors import UsageError
+from eyas.core.system import System
+from eyas.kind.egress import rotate
+from eyas.kind.egress import text as rules
+from eyas.kind.egress.declared import Declared, Rule
+from eyas.kind.egress.state import Event, State
+
+STATUSES = (403, 429, 503)
+"""Answers over HTTP that say: you ask too much. Others are not about us."""
+RESETS = 3
+"""So many resets of one address by one destination, and at least half of its connections there, are a refusal."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One refusal. ``container``: who reported it, '' for the host. ``source``: address and port of the connection as
+    the container had it, where that is known; ``remote``: where it went. ``after``: seconds that were asked for."""
+
+    container: str
+    destination: str
+    status: int = 0
+    after: float = 0.0
+    source: str = ""
+    remote: str = ""
+    address: str = ""
+
+
+def parse(data: bytes, container: str) -> Report | None:
+    """A report out of a datagram: JSON, also behind the head of a line of syslog; None for anything else."""
+    try:
+        said = json.loads(data[data.index(b"{") :].decode(errors="replace"))
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or not said.get("destination"):
+        return None
+    status = str(said.get("status", "")).split(",")[0].strip()
+    return Report(
+        container,
+        bare(str(said["destination"])),
+        int(status) if status.isdigit() else 0,
+        seconds(str(said.get("retry_after", "") or "")),
+        str(said.get("source", "") or ""),
+        str(said.get("remote", "") or ""),
+    )
+
+
+def seconds(text: str) -> float:
+    """Retry-After: seconds, or a date (RFC 9110, 10.2.3); 0 for neither."""
+    if text.replace(".", "", 1).isdigit():
+        return float(text)
+    try:
+        from email.utils import parsedate_to_datetime
+
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def bare(place: str) -> str:
+    """A host name or address without a port: ``github.com:443``, ``[2001:db8::1]:443``."""
+    if place.startswith("["):
+        return canonical(place[1:].partition("]")[0])
+    return canonical(place if place.count(":") > 1 else place.partition(":")[0])
+
+
+def canonical(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return text.lower().rstrip(".")
+
+
+def refusals(
+    system: System, declared: Declared, reports: Iterable[Report], now: float
+) -> Callable[[State], list[Event]]:
+    """What to do to the state (`eyas.kind.egress.converge`): everything that was reported."""
+
+    def do(state: State) -> list[Event]:
+        draw = _drawer(system, declared)
+        return [event for report in reports for event in refused(system, declared, state, report, now, draw)]
+
+    return do
+
+
+def _drawer(system: System, declared: Declared) -> rotate.Draw:
+    import os
+
+    from eyas.kind.egress.converge import drawer
+
+    return drawer(declared, system.egress.own(), lambda: int.from_bytes(os.urandom(16), "big"))
+
+
+def refused(
+    system: System, declared: Declared, state: State, report: Report, now: float, draw: rotate.Draw
+) -> list[Event]:
+    """One refusal; nothing happens for a destination that no pool is for, or an address that is not to be told."""
+    if report.status and report.status not in STATUSES:
+        return []
+    for rule in declared.pools:
+        if report.container and rule.container != report.container:
+            continue
+        if rule.name not in state.pools or not rules.covers(rule, state, report.destination):
+            continue
+        found = _meant(system, state, rule, report, now)
+        if found is None:
+            return []
+        address, key = found
+        why = f"it answered {report.status}" if report.status else "it was reported"
+        uses = uses_at(state, rule, address, key)
+        return rotate.refuse(state, rule, key, address, now, draw, why=why, uses=uses, after=report.after)
+    return []
+
+
+def _meant(system: System, state: State, rule: Rule, report: Report, now: float) -> tuple[str, str] | None:
+    """The address that was refused, and the key of the destination: by the connection, where it is named; else the one
+    that was there last."""
+    key = rules.key_of(rule, state, report.destination)
+    if report.address:
+        return report.address, key
+    there = [bare(report.remote)] if report.remote else rules.addresses(state, key, 6) or [report.destination]
+    port = report.source.rpartition(":")[2]
+    for each in system.egress.translated(rule.sources6):
+        if each.destination in there and (not port.isdigit() or each.source_port == int(port)):
+            return each.address, key
+    members = state.pools[rule.name].members(key, now)
+    return (members[0], key) if len(members) == 1 else None
+
+
+def uses_at(state: State, rule: Rule, address: str, key: str) -> int:
+    """Connections that an address has made to a destination."""
+    places = rules.addresses(state, key, 6) if key in rule.names else [key]
+    return sum(state.counted.get(f"{address} {place}", 0) for place in places)
+
+
+def resets(
+    system: System, declared: Declared, seen: Mapping[tuple[str, str], int], now: float
+) -> Callable[[State], list[Event]]:
+    """What to do about resets that the packet filter has counted, by (address, destination)."""
+
+    def do(state: State) -> list[Event]:
+        events = []
+        owners = {each.text: name for name, pool in state.pools.items() for each in pool.every()}
+        for (address, place), number in seen.items():
+            rule = declared.rule(owners.get(address, ""))
+            if number < RESETS or rule is None or rule.pool is None:
+                continue
+            key = rules.key_of(rule, state, place)
+            if number * 2 < state.counted.get(f"{address} {place}", 0) or address not in state.pools[rule.name].members(
+                key, now
+            ):
+                continue
+            why = f"{number} connections were reset"
+            uses = max(0, uses_at(state, rule, address, key) - number)
+            events += rotate.refuse(state, rule, key, address, now, _drawer(system, declared), why=why, uses=uses)
+        return events
+
+    return do
+
+
+def by_hand(system: System, declared: Declared, address: str, destination: str) -> Report:
+    """``eyas egress report ADDRESS DESTINATION``. UsageError for an address that is in no pool."""
+    from eyas.kind.egress import store
+
+    state, address = store.read(system), canonical(address)
+    owners = {each.text: name for name, pool in state.pools.items() for each in pool.every()}
+    rule = declared.rule(owners.get(address, ""))
+    if rule is None:
+        raise UsageError(f"cannot report {address}: it is in no pool", "eyas egress shows those that are")
+    destination = bare(destination)
+    if not rules.covers(rule, state, destination):
+        raise UsageError(
+            f"cannot report {address} at {destination}: its rule {rule.name} is not about that destination",
+            "eyas egress shows which rule is about what",
+        )
+    return Report(rule.container, destination, address=address)

@@ -1,0 +1,318 @@
+"""Rules of table ``inet eyas_egress``: which connections leave from where. Pure. Source: nft(8).
+
+Only packets that begin a connection come to these rules; what is established keeps its address by connection tracking,
+whatever changes here. The chain for source addresses comes before that of ``inet eyas``, whose masquerade then finds
+the choice made. What pools hold is written into the rules themselves, so that every change is one load of all rules;
+counters and ceilings are sets and objects, which stay.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from eyas.core.words import digest
+from eyas.kind.egress.declared import Declared, Rule
+from eyas.kind.egress.state import Destination, PoolState, State
+
+TABLE = "eyas_egress"
+NAME = f"inet {TABLE}"
+IP = {4: "ip", 6: "ip6"}
+KEPT = {
+    "used": "type ipv6_addr . ipv6_addr; size 65536; flags dynamic,timeout; counter; timeout 1d;",
+    "resets": "type ipv6_addr . ipv6_addr; size 65536; flags dynamic,timeout; counter; timeout 10m;",
+    "denied4": "type ipv4_addr . ipv4_addr; size 65536; flags dynamic,timeout; counter; timeout 1h;",
+    "denied6": "type ipv6_addr . ipv6_addr; size 65536; flags dynamic,timeout; counter; timeout 1h;",
+}
+"""Sets that the kernel fills: connections by address and destination; resets that came; what was refused here."""
+NAMES = ("names4", "names6")
+
+
+@dataclass
+class Text:
+    """A rule set in pieces: objects (sets, limits) by name, with kind and definition; chains with their lines."""
+
+    objects: dict[str, tuple[str, str]] = field(default_factory=dict)
+    chains: dict[str, list[str]] = field(default_factory=dict)
+
+    def whole(self) -> str:
+        """The table as nft(8) reads it."""
+        lines = [f"table {NAME} {{"]
+        for name, (kind, body) in self.objects.items():
+            lines.append(f"\t{kind} {name} {{ {body} }}")
+        for name, rules in self.chains.items():
+            lines += [f"\tchain {name} {{", *(f"\t\t{rule}" for rule in rules), "\t}"]
+        return "\n".join([*lines, "}", ""])
+
+
+def at_boot(text: str) -> str:
+    """The file for the boot, where there may be an older table."""
+    return f"#!/usr/sbin/nft -f\n# made by eyas; kept up to date by eyas-egress.service\n{REMOVE}{text}"
+
+
+REMOVE = f"table {NAME}\ndelete table {NAME}\n"
+
+
+def instead(text: Text, chains: Iterable[str], objects: Mapping[str, str]) -> str:
+    """One transaction that puts a rule set in the place of another, whose chains and objects (with their kinds) are
+    named; counters and ceilings that both have stay."""
+    lines = [f"table {NAME}", f"flush table {NAME}"]
+    lines += [f"delete chain {NAME} {name}" for name in chains if name not in text.chains]
+    lines += [f"delete {kind} {NAME} {name}" for name, kind in objects.items() if name not in text.objects]
+    return "\n".join([*lines, text.whole()])
+
+
+def ruleset(declared: Declared, state: State, now: float) -> Text:
+    """All rules, for what is declared and for the addresses that there are."""
+    made = _Maker(declared, state, now)
+    for container in declared.containers:
+        made.container(container)
+    return made.finish()
+
+
+def addresses(state: State, name: str, family: int) -> list[str]:
+    """Addresses that a name has had lately."""
+    return sorted(a for a in state.names.get(name, ()) if (":" in a) is (family == 6))
+
+
+def key_of(rule: Rule, state: State, address: str) -> str:
+    """By what a destination is known: by its name where the rule names it, else by its address."""
+    return next((name for name in rule.names if address in state.names.get(name, ())), address)
+
+
+def covers(rule: Rule, state: State, destination: str) -> bool:
+    """Whether a rule is about a destination, a name or an address."""
+    if rule.everywhere or destination in rule.names:
+        return True
+    if any(destination in state.names.get(name, ()) for name in rule.names):
+        return True
+    try:
+        address = ipaddress.ip_address(destination)
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(network) for network in rule.networks)
+
+
+class _Maker:
+    def __init__(self, declared: Declared, state: State, now: float) -> None:
+        self.declared, self.state, self.now = declared, state, now
+        self.text = Text({name: ("set", body) for name, body in KEPT.items()})
+        self.starts: dict[int, list[str]] = {4: [], 6: []}  # elements of the maps that lead to a container's chain
+        self.gates: dict[int, list[str]] = {4: [], 6: []}
+
+    # ------------------------------------------------------------ where connections leave from
+
+    def container(self, name: str) -> None:
+        rules = [rule for rule in self.declared.rules if rule.container == name]
+        for family in (6, 4):
+            if family == 4 and not any(rule.address4 for rule in rules):
+                continue
+            body = [line for rule in rules for line in self._leave(rule, family)]
+            self._chain(f"from{family}_{name}", body, rules, family, self.starts)
+        for family in (6, 4):
+            body = [line for rule in rules for line in self._gate(rule, family)]
+            if any("goto" in line for line in body):
+                self._chain(f"gate{family}_{name}", body, rules, family, self.gates)
+
+    def _chain(
+        self, name: str, body: list[str], rules: Sequence[Rule], family: int, starts: dict[int, list[str]]
+    ) -> None:
+        self.text.chains[name] = body
+        sources = dict.fromkeys(source for rule in rules for source in rule.sources(family))
+        starts[family] += [f"{source} : jump {name}" for source in sources]
+
+    def _leave(self, rule: Rule, family: int) -> list[str]:
+        """Lines for one rule: each destination that is known by itself, then the others."""
+        verdict = "return"
+        if rule.pool is not None and family == 6:
+            pool = self.state.pools.get(rule.name, PoolState())
+            lines = []
+            for key, there in self._special(rule, pool):
+                found = addresses(self.state, key, 6) if key in rule.names else [key]
+                if found:
+                    lines.append(_join(self._match(rule, 6, found), self._view(rule, pool, key, there)))
+            rest = self._others(rule, 6)
+            if rest is not None:
+                lines.append(_join(rest, self._view(rule, pool, "", None)))
+            return lines
+        own = rule.address6 if family == 6 else rule.address4
+        if rule.via == "address" and own:
+            verdict = f"snat {IP[family]} to {own}"
+        return [_join(match, verdict) for match in self._all(rule, family)]
+
+    def _view(self, rule: Rule, pool: PoolState, key: str, there: Destination | None) -> str:
+        """The verdict for a destination: one of the addresses that are used there."""
+        assert rule.pool is not None
+        members = pool.members(key, self.now)
+        if not members:
+            return "return"
+        if there is None or members == pool.members("", self.now):
+            key = ""  # nothing special
+        name = f"pool_{digest(f'{rule.name} {key}'.encode())[:12]}"
+        if name not in self.text.chains:
+            self.text.chains[name] = [_snat(rule, members, self.now)]
+        return f"goto {name}"
+
+    # ------------------------------------------------------------ who may not leave now
+
+    def _gate(self, rule: Rule, family: int) -> list[str]:
+        lines, over = [], f"goto over{family}"
+        if family == 4 and rule.ipv4 == "refused":
+            both = [a for n in rule.names if addresses(self.state, n, 6) for a in addresses(self.state, n, 4)]
+            if both:
+                lines.append(_join(self._match(rule, 4, both), "goto instead"))
+        pool = self.state.pools.get(rule.name, PoolState())
+        for key, there in self._special(rule, pool):
+            found = addresses(self.state, key, family) if key in rule.names else [key]
+            if not found or (key not in rule.names and family == 4):
+                continue
+            match = self._match(rule, family, found)
+            if there is not None and there.limits and there.pause > self.now:
+                lines.append(_join(match, over))
+            elif there is not None and there.limits and there.per_hour:
+                lines.append(_join(match, f"{self._limit(rule, key, there.per_hour, 'slow')} {over}"))
+            if rule.ceiling and key in rule.names:
+                lines.append(_join(match, f"{self._limit(rule, key, rule.ceiling, 'ceiling')} {over}"))
+        rest = self._others(rule, family)
+        if rest is not None and rule.ceiling:
+            lines.append(_join(rest, f"{self._each(rule, family)} {over}"))
+        return [*lines, *(_join(match, "return") for match in self._all(rule, family))]
+
+    def _limit(self, rule: Rule, key: str, per_hour: int, why: str) -> str:
+        """A ceiling for all addresses of a destination together. A half at once, a half as time goes by: in any hour no
+        more than declared."""
+        burst = max(1, per_hour // 2) if why == "ceiling" else max(1, per_hour // 60)
+        rate = max(1, per_hour - burst) if why == "ceiling" else per_hour
+        name = f"{why}_{digest(f'{rule.name} {key} {per_hour}'.encode())[:12]}"
+        self.text.objects[name] = ("limit", f"rate over {rate}/hour burst {burst} packets")
+        return f'limit name "{name}"'
+
+    def _each(self, rule: Rule, family: int) -> str:
+        """A ceiling for each destination by itself."""
+        burst = max(1, rule.ceiling // 2)
+        name = f"ceilings{family}_{digest(f'{rule.name} {rule.ceiling}'.encode())[:12]}"
+        kind = f"ipv{family}_addr"
+        self.text.objects[name] = (
+            "set", f"type {kind} . {kind}; size 65536; flags dynamic,timeout; timeout 2h;",
+        )  # fmt: skip
+        ip, rate = IP[family], max(1, rule.ceiling - burst)
+        return f"update @{name} {{ {ip} saddr . {ip} daddr limit rate over {rate}/hour burst {burst} packets }}"
+
+    # ------------------------------------------------------------ which connections
+
+    def _special(self, rule: Rule, pool: PoolState) -> list[tuple[str, Destination | None]]:
+        """Destinations that have lines of their own: those that are named, and those that refused something."""
+        named: list[tuple[str, Destination | None]] = [(name, pool.destinations.get(name)) for name in rule.names]
+        others = [
+            (key, there)
+            for key, there in sorted(pool.destinations.items())
+            if key not in rule.names and ":" in key and (there.extra or there.resting or there.limits)
+        ]
+        return [*named, *others]
+
+    def _others(self, rule: Rule, family: int) -> str | None:
+        """What matches all that a rule is about beside names; None when there is nothing."""
+        if rule.everywhere:
+            return self._match(rule, family, [])
+        networks = rule.networks_of(family)
+        return self._match(rule, family, networks) if networks else None
+
+    def _all(self, rule: Rule, family: int) -> list[str]:
+        """What matches all that a rule is about."""
+        if rule.everywhere:
+            return [self._match(rule, family, [])]
+        found = [a for name in rule.names for a in addresses(self.state, name, family)]
+        every = [*dict.fromkeys(found), *rule.networks_of(family)]
+        return [self._match(rule, family, every)] if every else []
+
+    def _match(self, rule: Rule, family: int, destinations: Sequence[str]) -> str:
+        words = []
+        if rule.mark:
+            words.append(f"{IP[family]} dscp {rule.mark}")
+        if destinations:
+            words.append(f"{IP[family]} daddr {{ {', '.join(_collapsed(destinations))} }}")
+        if rule.ports:
+            ports = ", ".join(f"{proto} . {port}" for proto, port in rule.ports)
+            words.append(f"meta l4proto . th dport {{ {ports} }}")
+        return " ".join(words)
+
+    # ------------------------------------------------------------ the ways in
+
+    def finish(self) -> Text:
+        up, chains = f'"{self.declared.uplink}"', self.text.chains
+        body = [
+            f"oifname {up} {IP[family]} saddr vmap {{ {', '.join(self.starts[family])} }}"
+            for family in (6, 4)
+            if self.starts[family]
+        ]
+        chains["choose"] = ["type nat hook postrouting priority srcnat - 5; policy accept;", *body]
+        gates = [
+            f"oifname {up} ct state new {IP[family]} saddr vmap {{ {', '.join(self.gates[family])} }}"
+            for family in (6, 4)
+            if self.gates[family]
+        ]
+        inside = self.declared.range
+        if gates:
+            for family in (4, 6):
+                pair = f"{IP[family]} saddr . {IP[family]} daddr"
+                chains[f"over{family}"] = [f"update @denied{family} {{ {pair} }}", "goto instead"]
+            chains["instead"] = ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"]
+        seen = []
+        if inside and self.declared.pools:
+            back = f"iifname {up} ct direction reply ct reply ip6 daddr {inside}"
+            note = "update @resets { ct reply ip6 daddr . ct original ip6 daddr }"
+            seen = [
+                f"{back} tcp flags & rst == rst {note}",
+                f"iifname {up} ct state related ct reply ip6 daddr {inside} "
+                f"icmpv6 type destination-unreachable icmpv6 code admin-prohibited {note}",
+            ]
+            chains["counted"] = [
+                "type filter hook postrouting priority srcnat + 5; policy accept;",
+                f"oifname {up} ct state new ip6 saddr {inside} update @used {{ ip6 saddr . ip6 daddr }}",
+            ]
+            # Nobody is asked for at these addresses: without this, the router and we would pass it to and fro.
+            chains["asked"] = [
+                "type filter hook prerouting priority mangle; policy accept;",
+                f"iifname {up} ip6 daddr {inside} ct state new drop",
+            ]
+        if gates or seen:
+            chains["passing"] = ["type filter hook forward priority filter - 5; policy accept;", *gates, *seen]
+        self.text.chains = {name: chains[name] for name in _callees_first(chains)}
+        return self.text
+
+
+def _snat(rule: Rule, members: Sequence[str], now: float) -> str:
+    assert rule.pool is not None
+    if len(members) == 1:
+        return f"snat ip6 to {members[0]}"
+    number = f"numgen random mod {len(members)}"
+    if rule.pool.per == "destination":
+        number = f"jhash ip6 daddr mod {len(members)} seed {_seed(rule.name)}"
+    elif rule.pool.per == "sticky":
+        turn = int(now // rule.pool.sticky)
+        number = f"jhash ip6 saddr . ip6 daddr mod {len(members)} seed {_seed(f'{rule.name} {turn}')}"
+    elements = ", ".join(f"{index} : {address}" for index, address in enumerate(members))
+    return f"snat ip6 to {number} map {{ {elements} }}"
+
+
+def _seed(words: str) -> str:
+    return f"0x{digest(words.encode())[:8]}"
+
+
+def _join(*words: str) -> str:
+    return " ".join(word for word in words if word)
+
+
+def _collapsed(destinations: Sequence[str]) -> list[str]:
+    """Networks and addresses without overlaps, which nft(8) refuses in one set."""
+    networks = [ipaddress.ip_network(each) for each in destinations]
+    four = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network))
+    return [str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in (*four, *six)]
+
+
+def _callees_first(chains: Mapping[str, list[str]]) -> list[str]:
+    """nft(8) resolves a jump only to a chain that it has read."""
+    order = {"instead": 0, "over4": 1, "over6": 1, "choose": 4, "counted": 4, "asked": 4, "passing": 4}
+    return sorted(chains, key=lambda name: (order.get(name, 2 if name.startswith("pool_") else 3), name))
