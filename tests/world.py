@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.kind import slots
+from tests.world_egress import WorldEgress
 from tests.world_files import Fuse, Killed, Node, WorldFiles, new_id
 from tests.world_parts import (
     WorldAccounts,
@@ -62,6 +63,7 @@ class World:
         self.network = WorldNetwork(self)
         self.certificates = WorldCertificates(self)
         self.volumes = WorldVolumes(self)
+        self.egress = WorldEgress(self.fuse)
         self.roots: dict[str, Assembled] = {}
 
     def ahead(self, patterns: Sequence[str]) -> None:

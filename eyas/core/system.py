@@ -82,10 +82,8 @@ class Files(Protocol):
         """Move a file, link or directory, across file systems too; missing parents of ``new`` are made."""
 
     def remove(self, path: str) -> None:
-        """Remove a file, a link or an empty directory; nothing happens when there is none.
-
-        Failed when a directory is not empty.
-        """
+        """Remove a file, a link or an empty directory; nothing happens when there is none. Failed when a directory is
+        not empty."""
 
     def remove_tree(self, path: str) -> None:
         """Remove a directory with all below it. Stays on the file system; only for what eyas made."""
@@ -398,6 +396,5 @@ class System(Protocol):
     def egress(self) -> Egress: ...
 
     def ahead(self, patterns: Sequence[str]) -> None:
-        """A hint before an observation: these units and the firewall will be asked for, both at once.
-        What it fetched is given to the next ``units.show(patterns)`` and ``firewall.digest()`` alone.
-        """
+        """A hint before an observation: these units and the firewall will be asked for. What it fetched is given to
+        the next ``units.show(patterns)`` and ``firewall.digest()`` alone."""

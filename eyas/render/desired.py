@@ -10,6 +10,7 @@ from eyas.core.words import Json, Resource, digest
 from eyas.model import Host, System
 from eyas.render.certificates import certificate_resources
 from eyas.render.container import Built, container_resources, spec_fields
+from eyas.render.egress import egress_resources
 from eyas.render.host import (
     firewall_resource,
     hosts_text,
@@ -81,6 +82,7 @@ def desired(
     if problems:
         raise DefinitionError(problems)
     found += certificate_resources(host, systems)
+    found += egress_resources(host, places, systems, {name: image.facts for name, image in images.items()})
     return {resource.id: resource for resource in found}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from eyas.core import paths
 from eyas.core.errors import DefinitionError
 from eyas.core.words import Json, Resource
+from eyas.kind.egress.units import SERVICE, SOCKET, TIMER, units
 from eyas.model import Container, Host, Place, Pool, System, User
 from eyas.model.egress import Egress
 from eyas.model.egress_marks import numbers
@@ -66,7 +67,16 @@ def egress_resources(
         "resolver": host.bridge.address.partition("/")[0],
         "rules": rules,
     }
-    return [Resource("egress:eyas", "egress", "host", fields, asking[0].egress[0].origin)]
+    origin = asking[0].egress[0].origin
+    found = [Resource("egress:eyas", "egress", "host", fields, origin)]
+    for name, content in units(container.name for container in asking if pooled(container)).items():
+        started: dict[str, Json] = {
+            "content": content,
+            "enabled": name != SERVICE,
+            "running": name in (TIMER, SOCKET),
+        }
+        found.append(Resource(f"unit:{name}", "unit", "host", started, origin))
+    return found
 
 
 def pooled(container: Container) -> bool:

@@ -73,7 +73,7 @@ def _heard(ear: socket.socket, address: bytes) -> int:
         if not select.select([ear], [], [], left)[0]:
             break
         frame, where = ear.recvfrom(2048)
-        if where[2] == socket.PACKET_OUTGOING:  # type: ignore[misc]
+        if where[2] == socket.PACKET_OUTGOING:
             continue
         packet = frame[14:]
         if len(packet) < 44 or packet[6] != socket.IPPROTO_ICMPV6:

@@ -22,7 +22,7 @@ from eyas.core.system import System
 from eyas.kind.egress import rotate, store
 from eyas.kind.egress import text as rules
 from eyas.kind.egress.declared import Declared
-from eyas.kind.egress.state import Event, State
+from eyas.kind.egress.state import Event, State, state_to_json
 
 REMEMBER = 86400.0
 """Seconds that an address of a name counts as its, after it was seen for the last time: clients remember as well."""
@@ -43,7 +43,7 @@ def converge(
 ) -> list[Event]:
     """One look; what has happened. ``more`` does something to the state besides. Failed when rules are refused."""
     state = store.read(system)
-    before = store.state_to_json(state)
+    before = state_to_json(state)
     events = _find(system, declared, state, now, random)
     if names:
         _resolve(system, declared, state, now)
@@ -55,7 +55,7 @@ def converge(
     made = rules.ruleset(declared, state, now)
     events += _bring(system, declared, state, made, now)
     _tidy(system, declared, state, now)
-    if store.state_to_json(state) != before:
+    if state_to_json(state) != before:
         store.write(system, state)
     store.add_history(system, events)
     return events

@@ -174,7 +174,7 @@ def _rule(rule: Rule, state: State) -> Json:
         "rule": rule.name,
         "container": rule.container,
         "via": rule.address6 or rule.address4 if rule.via == "address" else rule.via,
-        "names": {name: sorted(state.names.get(name, ())) for name in rule.names},
+        "names": {name: [*sorted(state.names.get(name, ()))] for name in rule.names},
         "networks": [*rule.networks],
         "ceiling": rule.ceiling,
     }

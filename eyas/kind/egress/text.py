@@ -307,9 +307,13 @@ def _join(*words: str) -> str:
 def _collapsed(destinations: Sequence[str]) -> list[str]:
     """Networks and addresses without overlaps, which nft(8) refuses in one set."""
     networks = [ipaddress.ip_network(each) for each in destinations]
-    four = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network))
-    six = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network))
-    return [str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in (*four, *six)]
+    four = [*ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network))]
+    six = [*ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network))]
+    return [*_words(four), *_words(six)]
+
+
+def _words(networks: Sequence[ipaddress.IPv4Network] | Sequence[ipaddress.IPv6Network]) -> list[str]:
+    return [str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in networks]
 
 
 def _callees_first(chains: Mapping[str, list[str]]) -> list[str]:

@@ -34,6 +34,8 @@ WantedBy=sysinit.target
 Description=Addresses that outgoing connections leave from
 Documentation=man:eyas(1)
 After={RULES} {SOCKET} eyas-names.service
+# The socket changes with the containers that have pools, and cannot be made anew while this one has the old one.
+PartOf={SOCKET}
 StartLimitIntervalSec=0
 
 [Service]

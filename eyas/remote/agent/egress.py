@@ -38,7 +38,7 @@ def serve() -> int:
             return 0 if good else 1
         found = [report for one in ready for report in _received(one, sockets[one])]
         if found:
-            _try(lambda found=found: service.take(system(), found))  # type: ignore[misc]
+            _try(lambda found=found: service.take(system(), found))
 
 
 def _sockets() -> dict[socket.socket, str]:
