@@ -16,7 +16,7 @@ from eyas.lab import cgroup, wire
 from eyas.lab.machine import ENVIRONMENT, JOIN, Machine
 from eyas.lab.place import Place, labs_root
 from eyas.lab.spec import LabHost, public_addresses
-from eyas.lab.state import locked, read_json
+from eyas.lab.state import locked, read_json, write_json
 
 INTERNET = "internet"
 _TRUST = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
@@ -125,10 +125,19 @@ class Lab:
 
     def set_names(self, names: Mapping[str, str | Sequence[str]]) -> None:
         """What clients in the internet resolve: each public name with its address or addresses. Replaces all
-        names set before; the hosts' own names are always there."""
-        known: dict[str, Sequence[str]] = dict(public_addresses(self.specs))
-        known.update({name: [each] if isinstance(each, str) else each for name, each in names.items()})
-        wire.set_names(self.place, known)
+        names set before; the hosts' own names are always there, and those of `keep_names`."""
+        self._write_names({name: [each] if isinstance(each, str) else list(each) for name, each in names.items()})
+
+    def keep_names(self, names: Mapping[str, Sequence[str]]) -> None:
+        """Further names, of others in the internet, that stay whatever `set_names` sets; they replace those that were
+        kept before."""
+        write_json(self.place.kept_names, {name: list(each) for name, each in names.items()}, sync=False)
+        self._write_names(read_json(self.place.public_names) or {})
+
+    def _write_names(self, names: Mapping[str, Sequence[str]]) -> None:
+        write_json(self.place.public_names, dict(names), sync=False)
+        kept = read_json(self.place.kept_names) or {}
+        wire.set_names(self.place, {**public_addresses(self.specs), **names, **kept})
 
     def issue(self, names: Sequence[str]) -> tuple[str, str]:
         """A certificate by the lab's authority for DNS names: (chain, key) as PEM text."""

@@ -112,7 +112,7 @@ def _need_root() -> None:
 def _take_away_strangers(lab: Lab, listener: Listener) -> None:
     """Hosts that are no longer of the fleet, or were half removed."""
     for path in sorted(lab.place.path.iterdir()):
-        if path.is_dir() and path.name not in lab.hosts and path != lab.place.authority:
+        if path.is_dir() and path.name not in lab.hosts and path.name not in spec.RESERVED:
             listener(Event("lab", path.name, "no longer of this lab: taken away"))
             sweep.remove_host(lab.place.host(path.name))
 

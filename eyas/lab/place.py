@@ -73,6 +73,16 @@ class Place:
         return Path("/etc/netns") / self.internet
 
     @property
+    def public_names(self) -> Path:
+        """The names that clients in the internet resolve, as they were set last."""
+        return self.path / "public-names.json"
+
+    @property
+    def kept_names(self) -> Path:
+        """Names of others in the internet, which stay when those are set anew."""
+        return self.path / "kept-names.json"
+
+    @property
     def outer_link(self) -> str:
         """The interface by which this machine reaches the lab's internet (at most 15 characters)."""
         return f"eyas-{_digest(self.id)}"

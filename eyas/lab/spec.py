@@ -10,6 +10,7 @@ from eyas.core.errors import UsageError
 from eyas.core.words import Json
 
 RESERVED = ("internet", "authority", "names")  # names that a lab uses itself
+ON_LINK, ROUTED = "on-link", "routed"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -19,6 +20,8 @@ class LabHost:
 
     ``addresses`` are interface addresses ("203.0.113.112/26", "2001:db8:5:1::2/64"), ``gateways`` are plain
     addresses; the internet of the lab answers on them. ``data`` are absolute paths made at the first boot.
+    ``prefix6`` is how the provider gives the IPv6 prefix: "on-link" asks for a neighbour for each address of it,
+    "routed" sends all of it to the host's own address.
     """
 
     name: str
@@ -26,6 +29,7 @@ class LabHost:
     addresses: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     data: tuple[str, ...] = field(default=())
+    prefix6: str = ON_LINK
 
     def to_json(self) -> dict[str, Json]:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
@@ -42,6 +46,7 @@ class LabHost:
             addresses=strings("addresses"),
             gateways=strings("gateways"),
             data=strings("data"),
+            prefix6=str(values.get("prefix6", ON_LINK)),
         )
 
 
@@ -57,6 +62,9 @@ def check(hosts: Sequence[LabHost]) -> None:
             raise UsageError(f"cannot make the lab host {host.name!r}: the lab uses this name itself")
         if names.count(host.name) > 1:
             raise UsageError(f"cannot make the lab host {host.name!r}: two hosts have this name")
+        if host.prefix6 not in (ON_LINK, ROUTED):
+            said = f"cannot make the lab host {host.name}: there is no kind of prefix {host.prefix6!r}"
+            raise UsageError(said, f"{ON_LINK} or {ROUTED}")
         try:
             for address in host.addresses:
                 ipaddress.ip_interface(address)

@@ -16,7 +16,7 @@ from pathlib import Path
 from eyas.host.command import run
 from eyas.host.disk import write_whole
 from eyas.lab.place import HostPlace, Place
-from eyas.lab.spec import LabHost
+from eyas.lab.spec import ROUTED, LabHost
 
 BRIDGE = "wire0"
 VOID = "void0"  # a bridge that is down: what comes in goes nowhere
@@ -85,17 +85,34 @@ def routers(hosts: Sequence[LabHost]) -> list[str]:
         home = next((each for each in networks if gateway in each), None)
         length = home.prefixlen if home else 64 if gateway.is_link_local else gateway.max_prefixlen
         routers[f"{gateway}/{length}"] = None
-    for network in networks:  # a router address in each IPv6 prefix, also where the gateway is link-local
-        first = network[1] if network.version == 6 and network.num_addresses > 1 else None
+    routed = _routed(hosts)
+    for network in networks:  # a router address in each on-link IPv6 prefix, also where the gateway is link-local
+        first = network[1] if network.version == 6 and network.num_addresses > 1 and network not in routed else None
         if first is not None and first not in taken:
             routers[f"{first}/{network.prefixlen}"] = None
     lines = [f"addr replace {each} dev {BRIDGE} {'nodad ' if ':' in each else ''}noprefixroute" for each in routers]
     for network in sorted(networks, key=str):
         source = CLIENTS4[0] if network.version == 4 else CLIENTS6[0]
-        lines.append(f"route replace {network} dev {BRIDGE} src {source}")
+        if network in routed:  # only the host's own address has a neighbour
+            lines.append(f"route replace {routed[network]}/128 dev {BRIDGE} src {source}")
+            lines.append(f"route replace {network} via {routed[network]} dev {BRIDGE} src {source}")
+        else:
+            lines.append(f"route replace {network} dev {BRIDGE} src {source}")
     if any(each.startswith("fe80:") for each in routers):
         lines.append(f"route replace fe80::/64 dev {BRIDGE}")
     return lines
+
+
+def _routed(hosts: Sequence[LabHost]) -> dict[object, str]:
+    """IPv6 prefixes that are sent to one host's address, with that."""
+    import ipaddress
+
+    found: dict[object, str] = {}
+    for host in hosts:
+        for each in map(ipaddress.ip_interface, host.addresses if host.prefix6 == ROUTED else ()):
+            if each.version == 6 and each.network.prefixlen < each.max_prefixlen:
+                found.setdefault(each.network, str(each.ip))
+    return found
 
 
 def set_names(place: Place, names: Mapping[str, Sequence[str]]) -> None:

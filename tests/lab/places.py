@@ -16,8 +16,9 @@ from typing import Any
 
 import eyas.lab.load
 from eyas.host.command import Result
-from eyas.lab import Lab, find
+from eyas.lab import Lab, find, upstream
 from eyas.lab.testing import Host, Internet
+from eyas.lab.upstream import Site, Upstream
 
 LOAD = Path(eyas.lab.load.__file__).read_text()
 
@@ -134,6 +135,12 @@ class Places:
                 load.end()
             finally:
                 process.terminate()
+
+    @contextmanager
+    def upstream(self, *sites: Site) -> Iterator[Upstream]:
+        """Sites in the lab's internet to fetch from (`eyas.lab.upstream`), for as long as the block lasts."""
+        with upstream.running(self.lab, *sites) as made:
+            yield made
 
     # ------------------------------------------------------------ containers on the host
 
