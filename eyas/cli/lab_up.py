@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eyas.model import Fleet, Host
 
 OWNER = "EYAS_LAB_OWNER"
-PREFIX6 = "EYAS_LAB_PREFIX6"  # how the lab's provider gives IPv6 prefixes, where no definition says it
+PREFIX6 = "EYAS_LAB_PREFIX6"  # how the provider of the lab gives IPv6 prefixes, whatever definitions say
 CERTIFICATES = "/var/lib/acme"  # where a front keeps authority and certificate, unless told otherwise
 
 
@@ -50,7 +50,7 @@ def _spec(host: Host) -> LabHost:
         uplink.interface,
         tuple(a for a in (uplink.address, uplink.address6) if a),
         tuple(g for g in (uplink.gateway, uplink.gateway6) if g),
-        prefix6=os.environ.get(PREFIX6) or getattr(uplink, "prefix6", None) or "on-link",
+        prefix6=os.environ.get(PREFIX6) or uplink.prefix6 or "on-link",
     )
 
 
