@@ -46,10 +46,12 @@ class Text:
 
 @dataclass
 class Read:
-    """What is known of a stack: its Compose files (relative to the folder), services, and what is wrong."""
+    """What is known of a stack: its Compose files (relative to the folder), services, where the paths of a service's
+    build begin, and what is wrong."""
 
     files: list[str] = field(default_factory=list)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    homes: dict[str, PurePosixPath] = field(default_factory=dict)
     slips: list[Slip] = field(default_factory=list)
 
     @property
@@ -63,10 +65,40 @@ class Read:
         }
         return sorted(name for name in found - built if name)
 
+    @property
+    def local(self) -> set[str]:
+        """Images that are made in place: by services, or by somebody before them, so that none may be fetched."""
+        return {
+            image(service)
+            for service in self.services.values()
+            if "build" in service or plain(service.get("pull_policy")) == "never"
+        }
+
+    def builds(self, content: Mapping[str, str | bytes]) -> Iterator[tuple[str, dict[str, str], list[str]]]:
+        """Of each service that is built from the folder: its Dockerfile, arguments, and names of further contexts."""
+        for name, service in self.services.items():
+            build = service.get("build")
+            if build is None:
+                continue
+            words = build if isinstance(build, dict) else {"context": build}
+            place = joined(self.homes.get(name, PurePosixPath()), plain(words.get("context")) or ".")
+            path = joined(PurePosixPath(place), plain(words.get("dockerfile")) or "Dockerfile")
+            text = plain(words.get("dockerfile_inline")) or content.get(path, "")
+            if isinstance(text, str) and text:
+                yield text, pairs(words.get("args")), [*pairs(words.get("additional_contexts"))]
+
 
 def plain(value: Any) -> str:
     """The text of a scalar, '' for anything else."""
     return value.value if isinstance(value, Text) else ""
+
+
+def pairs(value: Any) -> dict[str, str]:
+    """A mapping, also where it is written as a list of NAME=VALUE."""
+    if isinstance(value, dict):
+        return {key: plain(text) for key, text in value.items()}
+    words = [plain(text).partition("=") for text in value] if isinstance(value, list) else []
+    return {key: text for key, _, text in words}
 
 
 def image(service: Mapping[str, Any]) -> str:
@@ -97,6 +129,8 @@ def read(folder: Path, content: Mapping[str, str | bytes], values: Mapping[str, 
         for service, body in services.items() if isinstance(services, dict) else ():
             if isinstance(body, dict):
                 found.services.setdefault(service, {}).update(body)
+                if "build" in body:
+                    found.homes[service] = PurePosixPath(name).parent
         todo += [other for other in _others(folder, name, document, content, found) if other not in seen]
     _extend(found)
     return found
@@ -182,7 +216,7 @@ def _others(
     def there(text: Text, *, needed: bool = True) -> str:
         if text.value.startswith(("/", "~", "http://", "https://", "oci://", "git@")):
             return ""
-        path = _joined(here, text.value)
+        path = joined(here, text.value)
         if path in content:
             return path
         if needed:
@@ -210,7 +244,7 @@ def _others(
                 there(path, needed=needed)
 
 
-def _joined(here: PurePosixPath, path: str) -> str:
+def joined(here: PurePosixPath, path: str) -> str:
     """A path in the folder, without ``.`` and ``..``."""
     parts: list[str] = []
     for part in (here / path).parts:
@@ -228,8 +262,10 @@ def _many(value: Any) -> list[Any]:
 def _extend(found: Read) -> None:
     """What a service has from the one that it extends; a few rounds, for chains."""
     for _ in range(4):
-        for service in found.services.values():
+        for name, service in found.services.items():
             extends = service.get("extends")
             base = plain(extends.get("service")) if isinstance(extends, dict) else plain(extends)
             for key, value in found.services.get(base, {}).items():
                 service.setdefault(key, value)
+            if base in found.homes:
+                found.homes.setdefault(name, found.homes[base])

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eyas.core.errors import DefinitionError, Diagnostic
 from eyas.model import Bind, File, Probe, System, origin
@@ -19,6 +19,10 @@ from eyas.model import base as definitions
 from eyas.model.compose_text import NAME, env_file
 from eyas.model.values import duration, nearest
 from eyas.parts.common import LIB, script
+from eyas.parts.scripts.compose.bases import bases
+
+if TYPE_CHECKING:
+    from eyas.model.compose_files import Read
 
 ETC = "/etc/eyas/compose"
 PROGRAM = "/usr/local/bin/eyas-compose"
@@ -68,7 +72,7 @@ def compose(
         "files": stack.files,
         "env": values,
         "secrets": dict(secrets or {}),
-        "images": stack.images,
+        "images": sorted({*stack.images, *_bases(stack, content)}),
         "remove_volumes": sorted(remove_volumes),
         "longest_pause": duration(longest_pause),
     }
@@ -125,7 +129,7 @@ WantedBy=multi-user.target
 def _program() -> dict[str, File]:
     """The program, which the stacks of a container share."""
     own = files(__package__) / "scripts" / "compose"
-    modules = ("__init__", "__main__", "docker", "model", "stack")
+    modules = ("__init__", "__main__", "bases", "docker", "model", "stack")
     texts = {f"{LIB}/eyas_compose/{name}.py": File((own / f"{name}.py").read_text()) for name in modules}
     return {PROGRAM: script("eyas-compose"), **texts}
 
@@ -181,11 +185,19 @@ def _read(folder: Path, shown: Path, where: str, findings: list[Diagnostic]) -> 
     return found
 
 
+def _bases(stack: Read, content: Mapping[str, str | bytes]) -> set[str]:
+    """Images that those stand on which are built here."""
+    found: set[str] = set()
+    for text, given, contexts in stack.builds(content):
+        found |= {*bases(text, given, contexts)}
+    return found - stack.local
+
+
 def _stack(
     shown: Path, content: Mapping[str, str | bytes], given: Mapping[str, str], findings: list[Diagnostic], where: str
-) -> Any:
+) -> Read:
     """The stack as far as it can be read; what is wrong with it is among the findings, at its own lines."""
-    from eyas.model.compose_files import Read, read
+    from eyas.model.compose_files import Read, read  # not before a stack is there: it brings a reader of YAML
 
     if findings:
         return Read()

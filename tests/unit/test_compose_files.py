@@ -16,6 +16,7 @@ from eyas.model import Container, Image, merged
 from eyas.model.compose_files import Read, read
 from eyas.model.compose_text import Unreadable, env_file, fill
 from eyas.parts import compose
+from eyas.parts.scripts.compose.bases import bases, exact
 from eyas.parts.scripts.compose.model import Backoff, differing, held_back, prepared, renewed, restarts, row
 
 VALUES = {"X": "x", "EMPTY": ""}
@@ -121,6 +122,67 @@ def test_what_is_no_yaml_or_no_stack() -> None:
     assert slips(read(Path("compose/s"), {"readme": ""}, {})) == [("compose/s", 0)]
 
 
+RECIPE = """\
+# FROM nothing:1
+ARG TAG=7
+ARG BASE=debian:13
+FROM --platform=$BUILDPLATFORM golang:1.24 AS build
+FROM ${BASE} as second
+ARG TAG=8
+COPY --from=build /a /a
+COPY --chown=1:1 --from=busybox:1 /b /b
+COPY --from=0 /c /c
+COPY --from=programs d /d
+RUN --mount=type=bind,from=tools:2,target=/t true
+FROM redis:$TAG
+FROM exact:1@sha256:0
+FROM second
+FROM scratch
+FROM unknown:$NOWHERE
+"""
+
+
+def test_what_a_dockerfile_stands_on() -> None:
+    assert bases(RECIPE, {}, ["programs"]) == ["busybox:1", "debian:13", "golang:1.24", "redis:7", "tools:2"]
+    assert "programs" in bases(RECIPE, {})
+    assert "debian:12" in bases(RECIPE, {"BASE": "debian:12"})
+    pins = {"debian:13": "sha256:d", "redis:7": "sha256:r", "tools:2": "sha256:t", "busybox:1": "sha256:b"}
+    before, after = RECIPE.splitlines(), exact(RECIPE, {}, pins).splitlines()
+    assert [new for old, new in zip(before, after, strict=True) if new != old] == [
+        "FROM debian:13@sha256:d as second",
+        "COPY --chown=1:1 --from=busybox:1@sha256:b /b /b",
+        "RUN --mount=type=bind,from=tools:2@sha256:t,target=/t true",
+        "FROM redis:7@sha256:r",
+    ]
+
+
+def test_images_that_those_stand_on_which_are_built_here(tmp_path: Path) -> None:
+    text = """
+services:
+  web: {build: {context: web, args: [TAG=9], additional_contexts: {more: ../more}}, image: "ours:1"}
+  inner: {build: {context: ., dockerfile: inner.df}}
+  inline: {build: {context: ., dockerfile_inline: "FROM in:${N:-1}"}}
+  here: {image: "here:1", pull_policy: never}
+  far: {build: "https://example.org/x.git"}
+include: [deep/compose.yml]
+"""
+    files = {
+        "web/Dockerfile": "ARG TAG\nFROM redis:$TAG\nCOPY --from=more x /\n",
+        "inner.df": "FROM here:1 AS a\nFROM ours:1\n",
+        "deep/compose.yml": "services:\n  deep: {build: web}\n  same: {extends: deep}\n",
+        "deep/web/Dockerfile": "FROM deep:1\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    made = compose("s", folder(tmp_path, text), data="/srv/s")
+    assert pins.named([Container("c", "10.0.0.2", Image.debian("trixie"), parts=[made])]) == [
+        "deep:1",
+        "in:1",
+        "redis:9",
+    ]
+
+
 def folder(path: Path, text: str) -> str:
     (path / "compose.yml").write_text(text)
     return str(path)
@@ -204,6 +266,26 @@ def test_images_are_exact() -> None:
     assert services["web"]["image"].startswith("eyas/s-web:")
     with pytest.raises(ValueError, match="image db:1 of service db is not in"):
         model(pins={})
+
+
+def test_what_images_of_ours_stand_on_is_exact() -> None:
+    def built(pin: str) -> dict[str, Any]:
+        resolved = {**RESOLVED, "services": {"web": {**RESOLVED["services"]["web"]}}}
+        made = prepared(resolved, "/d", MANIFEST, {"b:1": pin}, {"web": 'FROM b:1\nENV A="$B"\n'})
+        web: dict[str, Any] = made["services"]["web"]
+        return web
+
+    assert built("sha256:a")["build"] == {"context": "/d/web", "dockerfile_inline": 'FROM b:1@sha256:a\nENV A="$$B"\n'}
+    assert built("sha256:a")["image"] != built("sha256:b")["image"]
+
+
+def test_a_text_that_stands_in_the_file_itself() -> None:
+    def shown(text: str) -> dict[str, Any]:
+        service = {"image": "own", "pull_policy": "never", "configs": [{"source": "c", "target": "/c"}]}
+        return prepared({"name": "s", "services": {"a": service}, "configs": {"c": {"content": text}}}, "/d", {}, {})
+
+    assert differing(shown("one"), running(shown("one"))) == []
+    assert differing(shown("two"), running(shown("one"))) == ["a"]
 
 
 def test_only_what_is_concerned_differs() -> None:

@@ -1,4 +1,5 @@
-"""Images of a registry are pinned in eyas.lock, and moved by `eyas update` alone, never under a running job."""
+"""Images of a registry, also below those built in place, are pinned in eyas.lock; `eyas update` alone moves them, never
+under a running job."""
 
 from __future__ import annotations
 
@@ -58,6 +59,14 @@ def running(stacks: Stacks) -> str:
     return stacks.docker("inspect", "--format", "{{.Config.Image}}", BOX).strip()
 
 
+def stands_on(stacks: Stacks) -> str:
+    """The text in the image that the service `built` stands on."""
+    environment = stacks.docker("inspect", "--format", "{{json .Config.Env}}", "pinned-built-1")
+    values = dict(word.split("=", 1) for word in json.loads(environment))
+    assert values["OWN"] == "yes"
+    return str(values["TEXT"])
+
+
 def test_pinned_and_moved_by_update_but_not_under_a_job(stacks: Stacks) -> None:
     first = push(stacks, "one")
     stacks.edit("tiny, twenty, features]", 'tiny, twenty, features, compose("pinned")]')
@@ -66,14 +75,22 @@ def test_pinned_and_moved_by_update_but_not_under_a_job(stacks: Stacks) -> None:
         stacks.apply()
         assert json.loads((stacks.directory / "eyas.lock").read_text())["pins"] == {IMAGE: first}
         assert running(stacks) == f"{IMAGE}@{first}"
+        assert stands_on(stacks) == "one"
         second = push(stacks, "two")
         assert first != second
         stacks.apply()
         assert running(stacks) == f"{IMAGE}@{first}"
+        recipe = "compose/pinned/built/Dockerfile"
+        stacks.edit("ENV OWN=yes", "ENV OWN=yes MORE=1", recipe)
+        stacks.apply()
+        assert stands_on(stacks) == "one", (
+            "also when it is built anew, and the registry has another one under that name"
+        )
         stacks.docker("exec", BOX, "touch", "/tmp/job")
         assert f"{first[7:19]} -> {second[7:19]}" in stacks.eyas("update", IMAGE)
     stacks.apply()  # without anybody to ask: the lock says it all
     assert running(stacks) == f"{IMAGE}@{first}"
+    assert stands_on(stacks) == "two", "what is built here moves with what it stands on"
     assert stacks.state("pinned")["waiting"] == ["page"]
     stacks.docker("exec", BOX, "/bin/busybox", "rm", "/tmp/job")
     retry(lambda: running(stacks) == f"{IMAGE}@{second}", "the image moves when the job has ended", 60)

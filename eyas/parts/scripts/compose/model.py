@@ -11,6 +11,8 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .bases import exact
+
 Model = dict[str, Any]
 
 FILES, JOB, POLICY, HASH = "eyas.files", "eyas.job", "eyas.restart", "eyas.hash"
@@ -20,15 +22,24 @@ FIRST, CALM = 1.0, 60.0
 """Seconds: the first pause before a restart, and how long a service is well until that is forgotten."""
 
 
-def prepared(resolved: Model, directory: str, manifest: Mapping[str, str], pins: Mapping[str, str]) -> Model:
+def prepared(
+    resolved: Model,
+    directory: str,
+    manifest: Mapping[str, str],
+    pins: Mapping[str, str],
+    recipes: Mapping[str, str] | None = None,
+) -> Model:
     """The model as it is brought up: restarts are ours, images are exact, and a service differs when a file does that
     it is shown or built from.
 
     ``resolved`` is what ``docker compose config`` says; ``manifest`` has a digest for each file of the folder, by its
-    path in it; ``pins`` a digest for each image. Raises ValueError for an image without one.
+    path in it; ``pins`` a digest for each image; ``recipes`` the Dockerfiles by service. Raises ValueError for an
+    image without one.
     """
     model: Model = json.loads(json.dumps(resolved))
     services: dict[str, Model] = model.get("services") or {}
+    for name, text in (recipes or {}).items():
+        _stand_on(services[name]["build"], text, pins)
     made = _built(services, model["name"], directory, manifest)
     for name, service in services.items():
         labels = service.setdefault("labels", {})
@@ -50,7 +61,11 @@ def _hash(service: Model, model: Model) -> str:
     own = {key: value for key, value in service.items() if key != "depends_on"}
     used = {n: (model.get("networks") or {}).get(n) for n in service.get("networks") or {}}
     kept = {v: (model.get("volumes") or {}).get(v) for v in volumes(service)}
-    return hashlib.sha256(json.dumps([own, used, kept], sort_keys=True).encode()).hexdigest()[:16]
+    said = [own, used, kept]
+    for kind in ("configs", "secrets"):  # their text may stand in the Compose file itself
+        given = {use["source"]: (model.get(kind) or {}).get(use["source"]) for use in service.get(kind) or []}
+        said += [given] if given else []
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differing(model: Model, running: Mapping[str, list[Model]]) -> list[str]:
@@ -85,6 +100,15 @@ def _policy(service: Model) -> str:
         del deploy["restart_policy"]
     asked = asked.partition(":")[0]
     return {"any": "always", "unless-stopped": "always", "none": "no", "": "no"}.get(asked, asked)
+
+
+def _stand_on(build: Model, text: str, pins: Mapping[str, str]) -> None:
+    """A build from exact images: its Dockerfile with digests stands in the model itself."""
+    given = {key: str(value or "").replace("$$", "$") for key, value in (build.get("args") or {}).items()}
+    found = exact(text, given, pins, build.get("additional_contexts") or {})
+    if found != text:
+        build.pop("dockerfile", None)
+        build["dockerfile_inline"] = found.replace("$", "$$")  # Compose fills it once more
 
 
 def _built(services: Mapping[str, Model], project: str, directory: str, manifest: Mapping[str, str]) -> dict[str, str]:

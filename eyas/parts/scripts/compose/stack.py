@@ -70,8 +70,9 @@ class Stack:
         said = self._compose([*base, "--env-file", str(dotenv), *files, "config", "--format", "json"], environment)
         pins = self.etc / "pins.json"
         known = json.loads(pins.read_text()) if pins.exists() else {}
+        resolved = json.loads(said)
         try:
-            model = prepared(json.loads(said), str(directory), manifest, known)
+            model = prepared(resolved, str(directory), manifest, known, _recipes(resolved))
         except ValueError as error:
             raise Refused(f"cannot bring {self.name} up: {error}") from None
         before, running = self._model(), self.docker.containers(self.name)
@@ -339,6 +340,21 @@ def told(service: dict[str, Any]) -> str:
     if state == "exited":
         return f"{name} has exited ({service['exit']})"
     return f"{name} is {service['health'] if state == 'running' and service['health'] else state}"
+
+
+def _recipes(resolved: dict[str, Any]) -> dict[str, str]:
+    """The Dockerfiles of services that are built here; not of those that are built from somewhere else."""
+    found = {}
+    for name, service in (resolved.get("services") or {}).items():
+        build = service.get("build") or {}
+        if "dockerfile_inline" in build:
+            found[name] = str(build["dockerfile_inline"]).replace("$$", "$")
+        elif build:
+            try:
+                found[name] = (Path(build["context"]) / (build.get("dockerfile") or "Dockerfile")).read_text()
+            except (OSError, ValueError):
+                continue
+    return found
 
 
 def _job(box: dict[str, Any]) -> str:
