@@ -1,6 +1,6 @@
 """The Garuda fleet: everything that a Linux distribution's team offers, in ten containers on one server."""
 
-from garuda import builder, mastodon, syncthing
+from garuda import builder, discourse, mastodon, syncthing
 
 from eyas import (
     SECURE,
@@ -24,13 +24,13 @@ from eyas import (
 from eyas.parts import (
     Database,
     Schedule,
+    compose,
     docker,
     front,
     loops,
     members,
     meshcentral,
     postgresql,
-    published,
     repository,
     ssh,
     team,
@@ -83,8 +83,7 @@ mesh = ours(
 
 forum = ours(
     "forum", 70,
-    docker("/data_1/docker/forum"),
-    published("discourse", 80, {"index.html": "<title>forum</title>\n"}, volumes={"/var/discourse/shared": "/shared"}),
+    docker("/data_1/docker/forum"), discourse(),
     binds=[kept("/data_1/containers/forum", "/var/discourse")],
     ssh_port=224,
 )  # fmt: skip
@@ -101,11 +100,19 @@ social = ours(
 stacks = ours(
     "docker", 100,
     docker("/data_1/docker/docker"),
-    published("wiki", 3001, {"index.html": "<title>wiki</title>\n"}),
-    published("mongodb", 27017, {"index.html": "It looks like you are trying to access MongoDB over HTTP\n"}),
+    compose(
+        "all-in-one", directory="/var/garuda/compose/all-in-one",
+        env={"DOMAIN": "example.org", "POSTGRES": postgres.name},
+    ),
     binds=[kept("/data_1/containers/docker", "/var/garuda/compose/all-in-one")],
     after=[postgres], ssh_port=225, forwards=[Forward(27017)],
 )  # fmt: skip
+
+APPS = {
+    "cloud": 8080, "paste": 8081, "start": 8082, "vault": 8083, "search": 5000, "searx": 8084,
+    "tube": 3002, "piped": 8085, "reddit": 8086, "lingva": 3003, "element": 8087, "irc": 9000,
+}  # fmt: skip
+"""Names of the stack's applications, each with the port that it is published at."""
 
 # --- builders ------------------------------------------------------------------------------------------------------
 
@@ -165,13 +172,14 @@ web = ours(
         Site(
             "example.org",
             Location.exact("/.well-known/matrix/server", matrix),
-            Location("/_matrix", Proxy(stacks.port(3001))),
+            Location("/_matrix", Proxy(stacks.port(8008))),
             Location("/", Redirect("https://wiki.example.org", status=302)),
             tls_ports=[8448], **safe,
         ),
         Site("www.example.org", Redirect("https://example.org", keep_path=True, expires="1d")),
         Site("mesh.example.org", to=mesh.port(22260), timeout="1h"),
         Site("wiki.example.org", to=stacks.port(3001), upload="50M", **safe),
+        *(Site(f"{name}.example.org", to=stacks.port(port), upload="10G", **safe) for name, port in APPS.items()),
         Site("forum.example.org", to=forum.port(80), aliases=["discourse.example.org"], **safe),
         Site("social.example.org", to=social.port(80), upload="100M"),
         Site("repo.example.org", to=temeraire.port(80), access_log=False, plain=True),

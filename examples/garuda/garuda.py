@@ -1,4 +1,4 @@
-"""Parts of this fleet's own: a builder of packages, and Mastodon's web side."""
+"""Parts of this fleet's own: a builder of packages, the forum by its launcher, and Mastodon's web side."""
 
 from eyas import Check, File, Probe, System, User
 from eyas.parts import join, nginx, package_builder, redis
@@ -14,6 +14,18 @@ def builder(repository, **schedules):
         data=f"/data_2/builders/{repository}", cache="/data_2/cache/packages", signing="/data_2/signing",
         ram="4G", root="1G", packager="Garuda Builder <builder@example.org>",
     )  # fmt: skip
+
+
+def discourse():
+    """The forum, by its own launcher: that drives Docker itself, and insists on /var/discourse."""
+    return System(
+        files={
+            "/etc/forum/app.yml": File.read("forum/app.yml", mode=0o600, reload=["forum.service"]),
+            "/usr/local/lib/forum/launcher": File.read("forum/launcher", mode=0o755, reload=["forum.service"]),
+        },
+        units={"forum.service": FORUM},
+        probes=[Probe.http(80, contains="<title>", timeout="10m")],
+    )
 
 
 def mastodon(*, database, front):
@@ -85,6 +97,31 @@ WantedBy=multi-user.target
         probes=[Probe.tcp(22000)],
     )
 
+
+FORUM = """\
+[Unit]
+Description=The forum, by its own launcher
+Requires=docker.service
+After=docker.service
+RequiresMountsFor=/var/discourse
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+TimeoutStartSec=30min
+# Its place is a bind, which would cover files of the definitions: it gets them here. (On a server the launcher is there
+# already, a git checkout that it updates by itself.)
+ExecStartPre=install -D -m 0755 /usr/local/lib/forum/launcher /var/discourse/launcher
+ExecStartPre=install -d /var/discourse/containers
+ExecStartPre=ln -sfn /etc/forum/app.yml /var/discourse/containers/app.yml
+ExecStart=/var/discourse/launcher start app
+ExecReload=install -m 0755 /usr/local/lib/forum/launcher /var/discourse/launcher
+ExecReload=/var/discourse/launcher rebuild app
+ExecStop=/var/discourse/launcher stop app
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 PROGRAM = """\
 [Unit]

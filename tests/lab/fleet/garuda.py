@@ -5,6 +5,7 @@ Commands run as processes of their own, as a person would start them; looks at t
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,11 @@ class Garuda(Rig):
             if row["ActiveState"] == "active" and not passing:
                 found[row["Id"]] = row["InvocationID"]
         return found
+
+    def services(self) -> dict[str, str]:
+        """Services of the stack, each with the id of its container."""
+        state = json.loads(self.exec("docker", "eyas-compose", "state", "all-in-one"))
+        return {row["name"]: row["id"] for row in state["services"]}
 
     def detail(self, name: str, field: str) -> str:
         """A property of a container's unit on the host."""

@@ -9,6 +9,8 @@ from tests.lab.fleet.garuda import NAMES, Garuda, costs
 SITES = {
     "mesh.example.org": ("meshcentral", "MeshCentral"),
     "wiki.example.org": ("docker", "<title>wiki</title>"),
+    "cloud.example.org": ("docker", "<title>Nextcloud</title>"),
+    "search.example.org": ("docker", "<title>Whoogle</title>"),
     "forum.example.org": ("forum", "<title>forum</title>"),
     "discourse.example.org": ("forum", "<title>forum</title>"),
     "social.example.org": ("mastodon", '"database": "mastodon"'),
@@ -51,6 +53,22 @@ def test_a_site_answers_from_its_container(garuda: Garuda, site: str) -> None:
         body, _, seen = answer.rpartition("\n")
         assert words in body, f"{container} does not answer for {site}"
         assert seen.split() == ["2", "0", "203.0.113.112" if family == "-4" else "2001:db8:5:1::2"]
+
+
+def test_the_stack_of_the_container_docker(garuda: Garuda) -> None:
+    (stack,) = garuda.json("status")["containers"][-1]["stacks"]
+    services = {row["name"]: (row["state"], row["health"]) for row in stack["services"]}
+    assert len(services) > 20
+    assert services.pop("stand-in") == ("done", "")
+    assert {state for state, _ in services.values()} == {"running"}
+    checked = {"nextcloud", "nextcloud-db", "wikijs", "vaultwarden", "whoogle", "libreddit", "synapse", "mongodb"}
+    assert {name for name, (_, health) in services.items() if health == "healthy"} == checked
+    told = "It looks like you are trying to access MongoDB over HTTP"
+    assert told in garuda.internet.get("http://203.0.113.112:27017/")
+    assert "Synapse" in garuda.internet.get("https://example.org:8448/_matrix/")
+    bridge = ("docker", "exec", "all-in-one-telegram-1", "/bin/busybox")
+    assert "Synapse" in garuda.exec("docker", *bridge, "wget", "-q", "-O", "-", "http://synapse:8008/")
+    assert garuda.run("exec", "docker", "--", *bridge, "touch", "/mark").code != 0, "a root that is read only"
 
 
 def test_all_that_is_declared_is_found_well_from_everywhere(garuda: Garuda) -> None:

@@ -85,13 +85,32 @@ def test_a_limit_of_one_container(fleet: Garuda, change: Change) -> None:
     assert fleet.detail("meshcentral", "CPUQuotaPerSecUSec") == "1.500000s"
 
 
-def test_a_file_of_a_part(fleet: Garuda, change: Change) -> None:
-    before = fleet.units("docker")
-    fleet.edit("<title>wiki</title>", "<title>wiki, second edition</title>")
-    change({"docker": "restart_unit"})
+def test_a_page_of_one_service_of_the_stack(fleet: Garuda, change: Change) -> None:
+    """Of the stack's services the one is made anew that shows it."""
+    units, before = fleet.units("docker"), fleet.services()
+    fleet.edit("<title>wiki</title>", "<title>wiki, second edition</title>", "compose/all-in-one/pages/wiki/index.html")
+    change({"docker": "reload"})
     page(fleet, "wiki.example.org", "second edition")
-    after = fleet.units("docker")
-    assert {unit for unit in before if after.get(unit) != before[unit]} == {"docker-wiki.service"}
+    after = fleet.services()
+    assert {name for name in before if after.get(name) != before[name]} == {"wikijs"}
+    assert len(after) == len(before) >= 20
+    assert fleet.units("docker") == units
+
+
+def test_the_forum_by_its_own_launcher(fleet: Garuda, change: Change) -> None:
+    """It has its place, drives Docker itself, and makes its container anew when its configuration differs."""
+    fleet.exec("forum", "touch", "/var/discourse/shared/standalone/kept")
+    before = fleet.exec("forum", "docker", "inspect", "--format={{.Id}}", "app")
+    fleet.edit("title: forum", "title: forum, second edition", "forum/app.yml")
+    change({"forum": "reload"})
+    page(fleet, "forum.example.org", "<title>forum, second edition")
+    shown = "{{.Id}}\n{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.Binds}}"
+    after = fleet.exec("forum", "docker", "inspect", f"--format={shown}", "app")
+    assert after.splitlines()[0] != before.strip()
+    assert after.splitlines()[1] == "always [/var/discourse/shared/standalone:/shared]"
+    assert fleet.host.succeed("ls", "/data_1/containers/forum/shared/standalone") == "kept"
+    said = fleet.run("exec", "forum", "--", "/usr/local/lib/forum/launcher", "start", "app")
+    assert (said.code, said.out + said.err) == (1, "launcher: it has to be /var/discourse/launcher\n")
 
 
 def test_a_package_of_one_container(fleet: Garuda, change: Change) -> None:
@@ -246,6 +265,8 @@ def test_a_bind_of_one_container(fleet: Garuda, change: Change) -> None:
 
 def test_all_of_it_taken_back(fleet: Garuda, change: Change) -> None:
     fleet.put_back()
+    for file in ("compose/all-in-one/pages/wiki/index.html", "forum/app.yml"):
+        assert "second edition" not in (fleet.directory / file).read_text()
     concerned = {
         **dict.fromkeys(NAMES, "reload"),
         **dict.fromkeys(("chaotic-kde", "docker"), "restart"),

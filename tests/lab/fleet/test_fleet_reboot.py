@@ -40,8 +40,8 @@ def up_by_itself(garuda: Garuda) -> None:
     host.wait_until(active, "ten containers are up", timeout=240)
     host.wait_until(lambda: not host.execute("systemctl", "list-jobs", "--no-legend").text, "no jobs", timeout=120)
     running = host.succeed("ps", "-eo", "args", "--no-headers").splitlines()
-    # Builders are programs of containers, which ps sees from outside.
-    running = [args for args in running if "package-builder" not in args]
+    # Programs of containers, which ps sees from outside.
+    running = [args for args in running if not any(name in args for name in ("package-builder", "eyas_compose"))]
     assert [args for args in running if "python" in args and "eyas" in args] == []
     # scripts of ours only ever run as a part of a start or a stop; what remains is systemd-nspawn
     own = [args for args in running if "/usr/local/lib/eyas" in args or args.startswith("eyas")]
