@@ -276,6 +276,14 @@ class _Maker:
                 "type filter hook prerouting priority mangle; policy accept;",
                 f"iifname {up} ip6 daddr {inside} ct state new drop",
             ]
+        marked = [rule for rule in self.declared.rules if rule.mark]
+        bare = [
+            f"oifname {up} ct original {IP[family]} saddr {{ {', '.join(sources)} }} {IP[family]} dscp set cs0"
+            for family in (4, 6)
+            if (sources := dict.fromkeys(a for rule in marked for a in rule.sources(family)))
+        ]
+        if bare:  # nobody outside is to know who is who
+            chains["bare"] = ["type filter hook postrouting priority srcnat + 10; policy accept;", *bare]
         if gates or seen:
             chains["passing"] = ["type filter hook forward priority filter - 5; policy accept;", *gates, *seen]
         self.text.chains = {name: chains[name] for name in _callees_first(chains)}
@@ -318,5 +326,5 @@ def _words(networks: Sequence[ipaddress.IPv4Network] | Sequence[ipaddress.IPv6Ne
 
 def _callees_first(chains: Mapping[str, list[str]]) -> list[str]:
     """nft(8) resolves a jump only to a chain that it has read."""
-    order = {"instead": 0, "over4": 1, "over6": 1, "choose": 4, "counted": 4, "asked": 4, "passing": 4}
+    order = {"instead": 0, "over4": 1, "over6": 1, "choose": 4, "counted": 4, "bare": 4, "asked": 4, "passing": 4}
     return sorted(chains, key=lambda name: (order.get(name, 2 if name.startswith("pool_") else 3), name))
