@@ -74,7 +74,10 @@ def build(
     for name, image in keys.items():
         built = lookup(state, image)
         if built is None:
-            raise Failed(f"cannot find image {name} after it was built")
+            raise Failed(
+                f"cannot find image {name} after it was built",
+                "another command on this machine has removed it meanwhile (eyas gc): run this one again",
+            )
         found[image] = built
     return found
 

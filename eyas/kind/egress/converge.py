@@ -22,7 +22,7 @@ from eyas.core.system import System
 from eyas.kind.egress import rotate, store
 from eyas.kind.egress import text as rules
 from eyas.kind.egress.declared import Declared
-from eyas.kind.egress.state import Event, State, state_to_json
+from eyas.kind.egress.state import Event, State, state_from_json, state_to_json
 
 REMEMBER = 86400.0
 """Seconds that an address of a name counts as its, after it was seen for the last time: clients remember as well."""
@@ -53,9 +53,14 @@ def converge(
     if now >= state.held or not state.pools:
         events += rotate.settle(state, declared, now, draw)
     made = rules.ruleset(declared, state, now)
-    events += _bring(system, declared, state, made, now)
+    broken = _bring(system, declared, state, made, now)
+    if broken:
+        # The former rules are in use, and so are their addresses.
+        events = [*(event for event in events if event.what == "found"), *broken]
+        state = state_from_json(before)
+        state.held = now + HOLD
     _tidy(system, declared, state, now)
-    if state_to_json(state) != before:
+    if broken or state_to_json(state) != before:
         store.write(system, state)
     store.add_history(system, events)
     return events
@@ -86,7 +91,7 @@ def _find(system: System, declared: Declared, state: State, now: float, random: 
     if declared.mode != "find":
         state.mode, state.how = declared.mode, "the definitions say so"
         return []
-    if not declared.pools and not any(rule.address6 for rule in declared.rules):
+    if declared.network is None or not (declared.pools or any(rule.address6 for rule in declared.rules)):
         return []
     known = state.mode in ("routed", "on-link") and state.how != "the definitions say so"
     if state.checked and (known or now - state.checked < LOOK_AGAIN):
@@ -127,7 +132,10 @@ def _bring(system: System, declared: Declared, state: State, made: rules.Text, n
     """Load the rules, when they are others, or were changed by hand."""
     text = made.whole()
     loaded = system.egress.loaded()
-    if loaded.digest and (now < state.held or store.loaded_as(system, text) == loaded.digest):
+    if loaded.digest and now < state.held:
+        return []
+    if loaded.digest and store.loaded_as(system, text) == loaded.digest:
+        _keep(system, text)  # who loaded it may have died before
         return []
     old = (system.files.read(paths.EGRESS_RULES) or b"").decode(errors="replace")
     seen = _probe(system, declared)
@@ -139,11 +147,17 @@ def _bring(system: System, declared: Declared, state: State, made: rules.Text, n
         with suppress(EyasError):
             system.egress.load(old or rules.REMOVE)
             store.note(system, old.partition("table ")[2] and _body(old), system.egress.loaded().digest)
-        state.held = now + HOLD
         where = ", ".join(f"{address} port {port}: {why}" for (address, port), why in broken)
         return [Event(now, "", "restored", "", "", f"after a change of pools this did not answer any more: {where}")]
-    system.files.write(paths.EGRESS_RULES, rules.at_boot(text).encode(), 0o600)
+    _keep(system, text)
     return []
+
+
+def _keep(system: System, text: str) -> None:
+    """For the next boot."""
+    file = rules.at_boot(text).encode()
+    if system.files.read(paths.EGRESS_RULES) != file:
+        system.files.write(paths.EGRESS_RULES, file, 0o600)
 
 
 def _body(file: str) -> str:

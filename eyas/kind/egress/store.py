@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 
 from eyas.core import paths
 from eyas.core.system import System
@@ -25,6 +26,7 @@ HISTORY = f"{paths.EGRESS}/history.jsonl"
 PRINT = f"{paths.EGRESS_RUNTIME}/print"
 METRICS = f"{paths.EGRESS_RUNTIME}/metrics.prom"
 LONG = 1 << 20  # bytes of history
+FEW = 3  # addresses that are told one by one
 
 
 def fields(system: System) -> dict[str, Json] | None:
@@ -70,8 +72,18 @@ def add_history(system: System, events: Sequence[Event]) -> None:
     old = system.files.read(HISTORY) or b""
     if len(old) > LONG:
         old = old[len(old) // 2 :].partition(b"\n")[2]
-    new = "".join(json.dumps(event.to_json()) + "\n" for event in events)
+    new = "".join(json.dumps(event.to_json()) + "\n" for event in folded(events))
     system.files.write(HISTORY, old + new.encode(), 0o600)
+
+
+def folded(events: Sequence[Event]) -> list[Event]:
+    """Many addresses that retire for one reason are one event."""
+    found: list[Event] = []
+    for (rule, what, why), group in groupby(events, key=lambda event: (event.rule, event.what, event.why)):
+        some = [*group]
+        many = what == "retired" and len(some) > FEW
+        found += [Event(some[0].time, rule, what, "", "", f"{len(some)} addresses: {why}")] if many else some
+    return found
 
 
 def history(system: System, limit: int = 50) -> list[Json]:

@@ -1,0 +1,173 @@
+"""Rules of outgoing connections as text: which line is for whom, and in what order."""
+
+from __future__ import annotations
+
+import pytest
+
+from eyas.core.words import Json
+from eyas.kind.egress import rotate
+from eyas.kind.egress import text as rules
+from eyas.kind.egress.converge import drawer
+from eyas.kind.egress.declared import declared
+from eyas.kind.egress.state import Destination, State
+from tests.egress import THERE, address, fields, in_order, rule
+
+NOW = 1000.0
+
+
+def made(*some: dict[str, Json], state: State | None = None, **more: Json) -> rules.Text:
+    known = declared(fields(*some, **more))
+    state = state or State()
+    rotate.settle(state, known, NOW, drawer(known, set(), in_order()))
+    return rules.ruleset(known, state, NOW)
+
+
+def named(**names: list[str]) -> State:
+    return State(names={name.replace("_", "."): dict.fromkeys(some, 1e12) for name, some in names.items()})
+
+
+def test_one_pool_for_everything() -> None:
+    chains = made().chains
+    (pool,) = [name for name in chains if name.startswith("pool_")]
+    elements = ", ".join(f"{n} : {address(n + 1)}" for n in range(4))
+    assert chains[pool] == [f"snat ip6 to numgen random mod 4 map {{ {elements} }}"]
+    assert chains["from6_forge"] == [f"goto {pool}"]
+    assert chains["choose"] == [
+        "type nat hook postrouting priority srcnat - 5; policy accept;",
+        'oifname "eth0" ip6 saddr vmap { fd00:5::20 : jump from6_forge }',
+    ]
+    assert "from4_forge" not in chains  # IPv4 leaves as ever, without a rule about it
+    assert not [name for name in chains if name.startswith(("gate", "over", "instead", "bare"))]
+
+
+def test_unasked_packets_for_the_range_are_dropped_and_nothing_else_of_the_way_in_is_touched() -> None:
+    chains = made().chains
+    assert chains["asked"][1:] == ['iifname "eth0" ip6 daddr 2001:db8:5:1:8000::/65 ct state new drop']
+    for name, lines in chains.items():
+        assert name == "asked" or not any("drop" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("per", "part"),
+    [
+        ("connection", "numgen random mod 4 map"),
+        ("destination", "jhash ip6 daddr mod 4 seed 0x"),
+        ("sticky", "jhash ip6 saddr . ip6 daddr mod 4 seed 0x"),
+    ],
+)
+def test_what_gets_an_address(per: str, part: str) -> None:
+    assert part in made(rule(pool={"per": per})).whole()
+
+
+def test_sticky_addresses_change_place_when_their_time_is_over() -> None:
+    known = declared(fields(rule(pool={"per": "sticky", "sticky": 600})))
+    state = State()
+    rotate.settle(state, known, NOW, drawer(known, set(), in_order()))
+    first, same, later = (rules.ruleset(known, state, when).whole() for when in (NOW, NOW + 100, NOW + 600))
+    assert first == same != later
+
+
+def test_a_pool_of_one_needs_no_choice() -> None:
+    assert f"snat ip6 to {address(1)}\n" in made(rule(pool={"size": 1})).whole()
+
+
+def test_names_have_lines_of_their_own_before_networks() -> None:
+    some = rule(
+        names=["a.example", "b.example"],
+        networks=["2001:db8:99::/48", "192.0.2.0/24"],
+        ports=[["tcp", 443], ["udp", 443]],
+    )
+    lines = made(some, state=named(a_example=[THERE, "198.51.100.7"])).chains["from6_forge"]
+    ports = "meta l4proto . th dport { tcp . 443, udp . 443 }"
+    assert [line.rpartition(" goto ")[0] for line in lines] == [
+        f"ip6 daddr {{ {THERE} }} {ports}",
+        f"ip6 daddr {{ 2001:db8:99::/48 }} {ports}",
+    ]
+
+
+def test_the_first_rule_that_fits_wins_also_where_it_leaves_things_as_they_are() -> None:
+    chains = made(
+        rule("forge/not", via="default", networks=["2001:db8:1::/48", "198.51.100.0/24"]),
+        rule("forge/fixed", via="address", address6="2001:db8:5:1::77", address4="203.0.113.113", ports=[["tcp", 25]]),
+        rule("forge/all"),
+    ).chains
+    lines = chains["from6_forge"]
+    assert lines[0] == "ip6 daddr { 2001:db8:1::/48 } return"
+    assert lines[1] == "meta l4proto . th dport { tcp . 25 } snat ip6 to 2001:db8:5:1::77"
+    assert lines[2].startswith("goto pool_")
+    assert chains["from4_forge"] == [
+        "ip daddr { 198.51.100.0/24 } return",
+        "meta l4proto . th dport { tcp . 25 } snat ip to 203.0.113.113",
+    ]
+
+
+def test_a_destination_that_refused_has_a_pool_of_its_own() -> None:
+    known = declared(fields())
+    state, draw = State(), drawer(known, set(), in_order())
+    rotate.settle(state, known, NOW, draw)
+    rotate.refuse(state, known.rules[0], THERE, address(2), NOW, draw, why="429", uses=20)
+    lines = rules.ruleset(known, state, NOW).chains["from6_forge"]
+    assert len(lines) == 2
+    assert lines[0].startswith(f"ip6 daddr {{ {THERE} }} goto pool_")
+    pools = rules.ruleset(known, state, NOW).chains
+    special, common = (pools[line.rpartition(" ")[2]][0] for line in lines)
+    assert address(2) not in special
+    assert address(2) in common
+
+
+def test_a_ceiling_is_kept_by_the_host_and_never_exceeded_in_an_hour() -> None:
+    text = made(
+        rule(names=["a.example"], networks=["2001:db8:99::/48"], ceiling=600),
+        state=named(a_example=[THERE, "198.51.100.7"]),
+    )
+    (limit,) = [body for kind, body in text.objects.values() if kind == "limit"]
+    assert limit == "rate over 300/hour burst 300 packets"
+    gate = text.chains["gate6_forge"]
+    assert gate[0].startswith(f'ip6 daddr {{ {THERE} }} limit name "ceiling_')
+    assert "limit rate over 300/hour burst 300 packets } goto over6" in gate[1]
+    assert text.chains["gate4_forge"][0].startswith('ip daddr { 198.51.100.7 } limit name "ceiling_')
+    assert text.chains["over6"] == ["update @denied6 { ip6 saddr . ip6 daddr }", "goto instead"]
+
+
+def test_a_destination_that_limits_the_prefix_is_slowed_or_waits() -> None:
+    state = named(a_example=[THERE])
+    some = rule(names=["a.example"])
+    made(some, state=state)
+    there = Destination(limits="prefix", per_hour=120, until=NOW + 600)
+    state.pools["forge/all"].destinations["a.example"] = there
+    text = made(some, state=state)
+    assert [body for kind, body in text.objects.values() if kind == "limit"] == ["rate over 120/hour burst 2 packets"]
+    there.pause = NOW + 60
+    assert made(some, state=state).chains["gate6_forge"][0] == f"ip6 daddr {{ {THERE} }} goto over6"
+
+
+def test_ipv4_is_refused_where_there_is_ipv6_too() -> None:
+    state = named(dual_example=[THERE, "198.51.100.7"], old_example=["198.51.100.8"])
+    text = made(rule(names=["dual.example", "old.example"], ipv4="refused"), state=state)
+    assert text.chains["gate4_forge"][0] == "ip daddr { 198.51.100.7 } goto instead"
+    assert "198.51.100.8 } goto" not in text.whole()
+
+
+def test_a_user_is_told_by_a_number_that_does_not_leave_the_host() -> None:
+    chains = made(rule("forge/ann", mark=1), rule("forge/all")).chains
+    assert chains["from6_forge"][0].startswith("ip6 dscp 1 goto pool_")
+    assert chains["bare"][1:] == [
+        'oifname "eth0" ct original ip saddr { 10.0.5.20 } ip dscp set cs0',
+        'oifname "eth0" ct original ip6 saddr { fd00:5::20 } ip6 dscp set cs0',
+    ]
+
+
+def test_one_transaction_takes_away_what_is_not_needed_and_keeps_what_counts() -> None:
+    text = made(rule(ceiling=10))
+    said = rules.instead(text, ["choose", "pool_old"], {"used": "set", "slow_old": "limit"})
+    assert said.splitlines()[:4] == [
+        "table inet eyas_egress",
+        "flush table inet eyas_egress",
+        "delete chain inet eyas_egress pool_old",
+        "delete limit inet eyas_egress slow_old",
+    ]
+
+
+def test_networks_that_overlap_are_one() -> None:
+    lines = made(rule(networks=["2001:db8::/33", "2001:db8:8000::/33", "2001:db8::7/128"])).chains["from6_forge"]
+    assert lines[0].startswith("ip6 daddr { 2001:db8::/32 } goto")
