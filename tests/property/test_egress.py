@@ -1,5 +1,5 @@
-"""Whatever happens to pools: they are of the right size, share nothing, never hold what is somebody's, and a kill at any
-act leaves rules that are whole."""
+"""Whatever happens to pools: they have their size, share nothing, never hold what is somebody's, and a kill at any act
+leaves rules that are whole."""
 
 from __future__ import annotations
 

@@ -98,6 +98,7 @@ def test_the_first_rule_that_fits_wins_also_where_it_leaves_things_as_they_are()
     assert chains["from4_forge"] == [
         "ip daddr { 198.51.100.0/24 } return",
         "meta l4proto . th dport { tcp . 25 } snat ip to 203.0.113.113",
+        "return",
     ]
 
 
