@@ -34,6 +34,7 @@ NETWORK = "/etc/systemd/network"
 MACHINES = "/var/lib/machines"
 JOURNAL = "/var/log/journal"
 PROGRAMS = "/usr/local/lib/eyas"
+PROOFS = f"{PROGRAMS}/proofs"  # in a container: programs that say whether its root can do what it is for
 BOOT_UNITS = ("eyas-firewall.service", "eyas-recover.service")  # the same for every host
 
 SEEN = "/etc/eyas/certificates"  # in a container, read-only: NAME/current/{fullchain.pem,key.pem}
@@ -51,6 +52,7 @@ FIREWALL_PRINT = f"{RUNTIME}/firewall.print"
 FIREWALL_LISTING = f"{RUNTIME}/firewall.listing"
 PENDING = f"{RUNTIME}/pending.json"  # what is prepared for the next boot (`eyas.kind.pending`)
 NOW = f"{RUNTIME}/now"  # what counts until then, where other things are on disk
+CANARIES = f"{RUNTIME}/canary"  # scratch containers that prove new roots
 CONTROL = "/run/systemd/system.control"  # unit files that go before those of UNITS (systemd.unit(5))
 EGRESS_RULES = f"{ETC}/egress.nft"  # rules of outgoing connections, for the boot; `eyas.kind.egress` has the rest
 EGRESS_DECLARED = f"{ETC}/egress.json"

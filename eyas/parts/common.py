@@ -6,10 +6,13 @@ import ipaddress
 from importlib.resources import files
 from typing import Any
 
+from eyas.core import paths
 from eyas.model import Container, File, System
 
 LIB = "/usr/local/lib/eyas"
 """Where the scripts of parts stand inside a container."""
+PROOFS = paths.PROOFS
+"""Where programs stand by which a new root is proved before a container gets it; people can run them at any time."""
 
 HEADER = "# Written by eyas from the fleet's definitions; changes here are put back at the next apply.\n"
 
@@ -18,6 +21,11 @@ def script(name: str) -> File:
     """A script of this package (``scripts/NAME.sh``) as an executable file for a container."""
     text = (files(__package__) / "scripts" / f"{name}.sh").read_text()
     return File(text, mode=0o755)
+
+
+def proof(name: str, *commands: str) -> dict[str, File]:
+    """The program that proves a root by these commands, all of which must succeed."""
+    return {f"{PROOFS}/{name}": File("".join(f"{line}\n" for line in ("#!/bin/sh", "set -e", *commands)), mode=0o755)}
 
 
 def address(of: Container | str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eyas.model import Bind, Probe, System
 from eyas.model.values import duration
-from eyas.parts.common import LIB, script
+from eyas.parts.common import LIB, proof, script
 
 SELFTEST = f"{LIB}/container-selftest"
 PRUNE = f"{LIB}/container-prune"
@@ -46,6 +46,7 @@ WantedBy=timers.target
         packages=["busybox-static"],  # what the image of the self-test is made of
         files={
             SELFTEST: script("container-selftest"),
+            **proof(name, *([f"systemctl start {unit}"] if unit else []), f"exec {SELFTEST} {name}"),
             **({PRUNE: script("container-prune")} if prune is not None else {}),
         },
         units=units,

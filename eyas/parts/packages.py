@@ -13,6 +13,7 @@ from pathlib import Path
 from eyas.core.errors import DefinitionError, Diagnostic
 from eyas.model import Bind, File, Probe, System, Unit, origin
 from eyas.model.values import duration, size
+from eyas.parts.builder import nested_proof
 from eyas.parts.common import LIB, script
 from eyas.parts.scripts import builder
 
@@ -97,6 +98,7 @@ def package_builder(
             "/etc/eyas/builder.json": File(json.dumps(config, indent=1, sort_keys=True) + "\n", restart=(UNIT,)),
             PROGRAM: script("package-builder"),
             **{f"{LIB}/builder/{name}": File(text, restart=(UNIT,)) for name, text in modules.items()},
+            **nested_proof(),
             **_folders(where, folder),
         },
         units={UNIT: SERVICE.format(program=PROGRAM, repository=repository, directory=directory), **_timers(planned)},

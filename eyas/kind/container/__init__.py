@@ -22,7 +22,7 @@ from eyas.core.grants import reasons
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
-from eyas.kind.container import beside, boot, carry, chain, disk, health, live, power
+from eyas.kind.container import beside, boot, canary, carry, chain, disk, health, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
 from eyas.kind.container.observe import observe
 from eyas.kind.container.text import render_limits, render_unit, tables, words
@@ -46,6 +46,16 @@ def _with_grants(change: FieldChange, want: Resource | None) -> FieldChange:
     if not grants:
         return change
     return replace(change, note=f"{change.note}, granted: {reasons(grants)}")
+
+
+def _told(found: list[FieldChange], want: Resource, have: Resource) -> list[FieldChange]:
+    """The same differences; of a new root it is said that it is proved first."""
+    cost = max((change.impact for change in found), default=Impact.none)
+    names = canary.needed(want.fields, have.fields, cost)
+    if not names:
+        return found
+    said = f"proved first in a scratch container ({', '.join(names)})"
+    return [replace(f, note=f"{f.note}, {said}" if f.note else said) if f.field == "tree" else f for f in found]
 
 
 class Container:
@@ -75,6 +85,7 @@ class Container:
         "unlink": boot.unlink,
         "carry": carry.carry,
         "carried": carry.carried,
+        "prove": canary.prove,
     }
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
@@ -91,7 +102,7 @@ class Container:
         on_disk = have.fields.get("disk")
         if not found and isinstance(on_disk, dict) and on_disk != spec(want):
             found.append(FieldChange("disk_drift", None, None, Impact.live, "what is on disk is not what runs"))
-        return beside.softened(found, want.fields, have.fields) if running(have) else found
+        return _told(beside.softened(found, want.fields, have.fields), want, have) if running(have) else found
 
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         slot = beside.slot_of(have)
@@ -125,7 +136,12 @@ class Container:
             return steps + (self._up(change, want) if want.fields.get("autostart", True) else [guard])
         assert have is not None
         if change.impact >= Impact.restart:
-            return steps + carry.steps_of(change.id, want.fields, have.fields) + self._again(change, want, have)
+            return (
+                steps
+                + self._proved(change, want, have)
+                + carry.steps_of(change.id, want.fields, have.fields)
+                + self._again(change, want, have)
+            )
         if spec(have) != spec(want):
             args: dict[str, Json] = {"old": spec(have), "new": spec(want)}
             steps.append(Step(self.name, "live", change.id, Phase.live, args))
@@ -135,6 +151,11 @@ class Container:
             if units:
                 steps.append(self._watch(change, want, Phase.ready, units))
         return steps
+
+    def _proved(self, change: Change, want: Resource, have: Resource) -> list[Step]:
+        """What its new root has to stand before anything is touched."""
+        proofs = canary.needed(want.fields, have.fields, change.impact)
+        return [canary.step(change.id, spec(want), proofs)] if proofs else []
 
     def _again(self, change: Change, want: Resource, have: Resource) -> list[Step]:
         """A restart, and what it takes so that nobody is refused."""
@@ -168,6 +189,8 @@ class Container:
         """The deeds that prepare a change for the next boot of the host, and disturb nothing (`eyas.plan.boot`)."""
         slot = beside.slot_of(have)
         steps = boot.steps(change, want, have, spec(want) if want is not None else {}, running(have))
+        if want is not None and have is not None and running(have):
+            steps = self._proved(change, want, have) + steps
         some = want or have
         assert some is not None
         if want is None and have is not None and not running(have):

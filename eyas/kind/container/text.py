@@ -116,7 +116,7 @@ def _service_section(name: str, spec: Fields) -> list[str]:
         # host's memory more.
         "Environment=SYSTEMD_NSPAWN_TMPFS_TMP=0",
         f"ExecStartPre={paths.PROGRAMS}/root-up {name}",
-        "ExecStart=systemd-nspawn \\\n    " + " \\\n    ".join(_word(arg) for arg in arguments(name, spec)),
+        nspawn_line(arguments(name, spec)),
         # A frame may leave by the port it came from. Where br_netfilter is loaded, the bridge itself redirects what a
         # container sends to itself by the public address, and would drop it.
         f"ExecStartPost=-bridge link set dev {_word(f'vb-{name}')} hairpin on",
@@ -140,17 +140,19 @@ def _service_section(name: str, spec: Fields) -> list[str]:
         "DelegateSubgroup=supervisor",
         "CoredumpReceive=yes",
         "TasksMax=16384",
-        "DevicePolicy=closed",
-        "DeviceAllow=char-pts rw",
-        # systemd-nspawn makes this node for every container and fails when it cannot; to open it is a grant.
-        "DeviceAllow=/dev/net/tun m",
     ]
-    return lines + [f"DeviceAllow={rule}" for rule in _devices(spec)]
+    return lines + device_lines(spec)
 
 
-def _devices(spec: Fields) -> list[str]:
+def nspawn_line(args: Sequence[str]) -> str:
+    return "ExecStart=systemd-nspawn \\\n    " + " \\\n    ".join(_word(arg) for arg in args)
+
+
+def device_lines(spec: Fields) -> list[str]:
+    """Which devices there are for it, in a unit's words."""
     grants = words(spec.get("grants"))
-    rules = []
+    # systemd-nspawn makes the node of tunnels for every container and fails when it cannot; to open it is a grant.
+    rules = ["char-pts rw", "/dev/net/tun m"]
     if "tun" in grants:
         rules.append("/dev/net/tun rwm")
     if "loop" in grants:
@@ -158,14 +160,12 @@ def _devices(spec: Fields) -> list[str]:
     elif spec.get("root_backing") == "disk":
         # For root-up, which mounts the writable layer; inside there is no node to reach a loop device by.
         rules += ["/dev/loop-control rw", "block-loop rw"]
-    return rules
+    return ["DevicePolicy=closed", *(f"DeviceAllow={rule}" for rule in rules)]
 
 
 def arguments(name: str, spec: Fields) -> list[str]:
     """What systemd-nspawn is told (systemd-nspawn(1))."""
-    base, machine_id = id_base(spec), str(own(spec, "machine_id") or spec["machine_id"])
-    mapped = "" if base == 0 else ":idmap"
-    users = ["--private-users=no"] if base == 0 else [f"--private-users={base}:65536", "--private-users-ownership=off"]
+    machine_id, mapped = str(own(spec, "machine_id") or spec["machine_id"]), id_mapped(spec)
     journal = paths.journal(machine_id)
     args = [
         "--quiet",
@@ -178,7 +178,7 @@ def arguments(name: str, spec: Fields) -> list[str]:
         f"--machine={name}",
         *([f"--hostname={split(name)[0]}"] if slot_of(spec) == "b" else []),
         f"--uuid={machine_id}",
-        *users,
+        *user_options(spec),
         f"--network-bridge={spec['bridge']}",
         "--link-journal=no",
         "--resolv-conf=off",
@@ -191,17 +191,27 @@ def arguments(name: str, spec: Fields) -> list[str]:
         option = "--bind-ro" if bind.get("readonly") else "--bind"
         source, target = _colon(str(bind["source"])), _colon(str(bind.get("target") or bind["source"]))
         args.append(f"{option}={source}:{target}{mapped}")
-    if "nspawn" in words(spec.get("grants")):
+    return args + granted_options(name, spec)
+
+
+def id_mapped(spec: Fields) -> str:
+    """How a bind is told to show the ids that the container knows."""
+    return "" if id_base(spec) == 0 else ":idmap"
+
+
+def user_options(spec: Fields) -> list[str]:
+    base = id_base(spec)
+    return ["--private-users=no"] if base == 0 else [f"--private-users={base}:65536", "--private-users-ownership=off"]
+
+
+def granted_options(name: str, spec: Fields) -> list[str]:
+    """What each grant adds to the command line (devices: see `device_lines`)."""
+    grants, args = words(spec.get("grants")), []
+    if "nspawn" in grants:
         # Its own packages, clean: what roots of nested machines are made of. In a user namespace root-up has them
         # mounted with the right ids already.
-        lower = f"{paths.RUNTIME}/layer/{name}/1" if base else paths.tree(str(spec["tree"]))
+        lower = f"{paths.RUNTIME}/layer/{name}/1" if id_base(spec) else paths.tree(str(spec["tree"]))
         args.append(f"--bind-ro={_colon(lower)}:{PACKAGES}")
-    return args + _granted(words(spec.get("grants")))
-
-
-def _granted(grants: Sequence[str]) -> list[str]:
-    """What each grant adds to the command line (devices: see `_devices`)."""
-    args = []
     if "docker" in grants:
         # runc makes a session keyring for each of its containers; without a user namespace it also guards devices
         # with a BPF program, which it leaves out inside of one.
@@ -214,6 +224,10 @@ def _granted(grants: Sequence[str]) -> list[str]:
 
 def render_limits(spec: Fields) -> str:
     """The drop-in with the limits (systemd.resource-control(5)); a daemon-reload puts it into effect."""
+    return "\n".join(["# made by eyas", "[Service]", *limit_lines(spec)]) + "\n"
+
+
+def limit_lines(spec: Fields) -> list[str]:
     limits = spec.get("limits")
     table: Mapping[str, Json] = limits if isinstance(limits, dict) else {}
     rows = (
@@ -224,9 +238,7 @@ def render_limits(spec: Fields) -> str:
         ("IOWeight", "io_weight", ""),
         ("TasksMax", "tasks_max", ""),
     )
-    lines = ["# made by eyas", "[Service]"]
-    lines += [f"{key}={table[field]}{unit}" for key, field, unit in rows if table.get(field) is not None]
-    return "\n".join(lines) + "\n"
+    return [f"{key}={table[field]}{unit}" for key, field, unit in rows if table.get(field) is not None]
 
 
 def render_env(spec: Fields) -> str:

@@ -13,6 +13,11 @@ from tests.lab.rig import FULL
 
 pytestmark = pytest.mark.long
 
+SELFTEST = "/usr/local/lib/eyas/proofs/nspawn"
+NEST = '"nest", "10.0.8.40", base, parts=[nspawn_builder()],'
+MORE = ' packages=["hello"],'
+BROKEN = ' files={"/usr/bin/systemd-nspawn": File("#!/bin/sh\\necho it is broken >&2; exit 1\\n", mode=0o755)},'
+
 MARKER = "eyas: the image has booted"
 INIT = f"""\
 #!/bin/sh
@@ -27,6 +32,7 @@ poweroff -f
 def test_nesting_works_after_each_start(tenants: Tenants, start: int) -> None:
     tenants.switch("restart", "nest")
     tenants.wait_unit("nest", "nested-chroot.service")
+    assert tenants.inside("nest", SELFTEST) == "systemd-nspawn boots a nested container"
     said = tenants.inside(
         "nest",
         # Asked through the bus of the nested one, and by its own manager.
@@ -44,6 +50,23 @@ def test_nesting_works_after_each_start(tenants: Tenants, start: int) -> None:
     tenants.inside("nest", "systemctl stop nested-chroot.service")
     assert tenants.inside("nest", "grep -c nested /proc/self/mountinfo || true").strip() == "0"
     tenants.inside("nest", "systemctl start nested-chroot.service")
+
+
+def test_a_new_root_is_proved_by_a_nested_container(tenants: Tenants) -> None:
+    """In a scratch container, before the one that runs gets it; what does not stand that is refused."""
+    before = tenants.invocations()
+    tenants.edit(NEST, NEST + MORE + BROKEN)
+    said = tenants.run("apply", "--yes")
+    assert said.code == 4, said
+    assert "cannot give nest its new root: systemd-nspawn cannot boot a nested container: it is broken" in said.err
+    assert tenants.invocations() == before
+    tenants.edit(BROKEN, "")
+    (change,) = [change for change in tenants.plan()["changes"] if change["id"] == "container:nest"]
+    assert change["fields"][0]["note"] == "package hello added, proved first in a scratch container (nspawn)"
+    tenants.apply()
+    assert tenants.inside("nest", SELFTEST) == "systemd-nspawn boots a nested container"
+    assert {name for name, start in tenants.invocations().items() if before[name] != start} == {"nest"}
+    assert tenants.succeed("host", "sh", "-c", "grep -c canary /proc/self/mountinfo || true") == "0"
 
 
 def test_loop_devices_after_a_restart(tenants: Tenants) -> None:
