@@ -75,15 +75,15 @@ def _table(rules: tuple[Egress, ...]) -> str:
     units = dict.fromkeys(rule.unit for rule in rules if rule.unit)
     lines = [f"add table {TABLE}"]
     lines += [f"add set {TABLE} {_set(unit)} {{ type cgroupsv2; }}" for unit in units]
-    lines += [f"add chain {TABLE} mark {{ type filter hook output priority mangle; policy accept; }}"]
-    lines += [f"flush chain {TABLE} mark"]
-    lines += [f"add rule {TABLE} mark meta nfproto {ip} {proto} dscp set cs0" for ip, proto in _FAMILIES.items()]
+    lines += [f"add chain {TABLE} whose {{ type filter hook output priority mangle; policy accept; }}"]
+    lines += [f"flush chain {TABLE} whose"]
+    lines += [f"add rule {TABLE} whose meta nfproto {ip} {proto} dscp set cs0" for ip, proto in _FAMILIES.items()]
     # From the end: of two rules that fit, the first one has the last word.
     for rule in reversed([rule for rule in rules if rule.name in known]):
         whose = [f'meta skuid "{rule.user}"'] if rule.user else []
         whose += [f"socket cgroupv2 level {n} @{_set(rule.unit)}" for n in range(1, DEEPEST + 1) if rule.unit]
         lines += [
-            f"add rule {TABLE} mark {who} meta nfproto {ip} {proto} dscp set {known[rule.name]}"
+            f"add rule {TABLE} whose {who} meta nfproto {ip} {proto} dscp set {known[rule.name]}"
             for who in whose
             for ip, proto in _FAMILIES.items()
         ]

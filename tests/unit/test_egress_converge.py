@@ -76,6 +76,29 @@ def test_on_the_link_addresses_are_answered_for_until_they_have_left() -> None:
     assert made.egress.proxied == set(pool(made))
 
 
+def test_a_single_address_is_answered_for_while_a_rule_sends_from_it() -> None:
+    """Also one that is not of the range; when the prefix turns out to be routed, nobody is answered for."""
+    single = rule("forge/one", pool={}, via="address", address6="2001:db8:5:1::77")
+    made = World()
+    made.egress.mode = ("on-link", "a neighbour asked")
+
+    def look(now: float, *rules: dict[str, Json], **more: Any) -> None:
+        made.files.write(paths.EGRESS_DECLARED, store.encoded(fields(*rules, **more)))
+        tick(made, now)
+
+    look(NOW, single, rule())
+    assert made.egress.proxied == {"2001:db8:5:1::77", *pool(made)}
+    look(NOW + 10, rule())
+    assert made.egress.proxied == {*pool(made)}
+    look(NOW + 20, single, rule())
+    look(NOW + 30, single, rule(), mode="routed")
+    assert made.egress.proxied == set()
+    assert store.read(made).how == "the definitions say so"
+    look(NOW + 40, single, rule())  # not said any more: it is looked again at once
+    assert store.read(made).mode == "on-link"
+    assert made.egress.proxied == {"2001:db8:5:1::77", *pool(made)}
+
+
 def test_addresses_of_others_are_answered_for_as_they_were() -> None:
     made = World()
     made.egress.mode = ("on-link", "a neighbour asked")
@@ -299,3 +322,14 @@ def test_a_tenant_is_told_once_a_minute_why_its_connections_were_refused() -> No
     assert [(who, text.split(" new ")[0]) for who, text in made.egress.told] == [("forge", "5"), ("forge", "7")]
     assert "sources.example.net (2001:db8:77::1)" in made.egress.told[0][1]
     assert "ceiling is 100 connections an hour" in made.egress.told[0][1]
+
+
+def test_the_rule_that_has_a_ceiling_is_the_one_that_is_told_of() -> None:
+    """Not one before it that is about the same destination for another user."""
+    narrow = rule("forge/anna", pool={}, via="default", mark=1)
+    made = world(narrow, rule("forge/few", pool={}, via="default", ceiling=10))
+    made.egress.sets["denied6"] = {("fd00:5::20", THERE): 3}
+    tick(made, NOW + 10)
+    ((who, text),) = made.egress.told
+    assert who == "forge"
+    assert "egress rule forge/few: its ceiling is 10 connections an hour" in text

@@ -32,7 +32,7 @@ def test_users_and_services_are_known_by_the_packet_filter_inside() -> None:
     text = system.files[FILE].content  # type: ignore[union-attr]
     assert isinstance(text, str)
     lines = text.splitlines()
-    rules = [line.removeprefix("add rule inet eyas_egress mark ") for line in lines if line.startswith("add rule")]
+    rules = [line.removeprefix("add rule inet eyas_egress whose ") for line in lines if line.startswith("add rule")]
     assert rules[:2] == ["meta nfproto ipv4 ip dscp set cs0", "meta nfproto ipv6 ip6 dscp set cs0"]
     assert rules[-2:] == [
         'meta skuid "anna" meta nfproto ipv4 ip dscp set 1',

@@ -11,6 +11,7 @@ Most come and go while it runs. These cost a restart, each for its reason:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from eyas.core import paths
 from eyas.core.errors import Failed
@@ -100,7 +101,12 @@ def move(system: System, name: str, old: Fields, new: Fields) -> None:
     """Let a running container have the binds of one spec instead of another. What is so already stays so."""
     before, after, base = _by_target(old), _by_target(new), id_base(new)
     for target, bind in before.items():
-        if target not in after:
+        if target in OURS and target not in after:
+            # What stands there since the start is locked, on a file system of the container's own: it goes when the
+            # container stops, and is a folder with nobody behind it until then.
+            with suppress(Failed):
+                system.containers.unbind(name, base, str(bind["source"]), target)
+        elif target not in after:
             system.containers.unbind(name, base, str(bind["source"]), target)
     for target, bind in after.items():
         was = before.get(target)

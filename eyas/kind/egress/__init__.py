@@ -44,10 +44,10 @@ def _remove(system: System, _step: Step, saved: Json) -> None:
     settings = store.settings(system)
     with system.egress.locked():
         system.egress.remove()
-        if settings is not None and settings.range:
+        if settings is not None and settings.prefix6:
             from eyas.kind.egress.converge import answered
 
-            gone = answered(system, settings)
+            gone = answered(system, settings, store.read(system))
             system.egress.answer(settings.uplink, (), gone)
         for path in FILES:
             snapshot.put_away(system, path, folder_of(saved))

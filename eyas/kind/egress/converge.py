@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from eyas.core import paths
@@ -28,6 +28,7 @@ REMEMBER = 86400.0
 """Seconds that an address of a name counts as its, after it was seen for the last time: clients remember as well."""
 LOOK_AGAIN = 3600.0
 """Seconds after which it is looked again how addresses of the prefix are reached, where that was not to be seen."""
+SAID = "the definitions say so"
 HOLD = 600.0
 """Seconds without a change after one was taken back."""
 
@@ -89,12 +90,12 @@ def drawer(declared: Declared, own: set[str], random: Callable[[], int]) -> rota
 def _find(system: System, declared: Declared, state: State, now: float, random: Callable[[], int]) -> list[Event]:
     """How addresses of the prefix are reached from outside; looked at once, and again while it is not known."""
     if declared.mode != "find":
-        state.mode, state.how = declared.mode, "the definitions say so"
+        state.mode, state.how = declared.mode, SAID
         return []
     if declared.network is None or not (declared.pools or any(rule.address6 for rule in declared.rules)):
         return []
-    known = state.mode in ("routed", "on-link") and state.how != "the definitions say so"
-    if state.checked and (known or now - state.checked < LOOK_AGAIN):
+    known = state.mode in ("routed", "on-link") or now - state.checked < LOOK_AGAIN
+    if state.checked and known and state.how != SAID:
         return []
     targets = [declared.gateway6, *(a for some in state.names.values() for a in some if ":" in a)]
     address = drawer(declared, system.egress.own(), random)(state.taken())
@@ -186,7 +187,12 @@ def needed(declared: Declared, state: State) -> set[str]:
     prefix is routed. Where that is not known, answering does no harm."""
     if state.mode == "routed":
         return set()
-    return {*state.taken(), *(rule.address6 for rule in declared.rules if rule.address6)}
+    return {*state.taken(), *_fixed(declared)}
+
+
+def _fixed(declared: Declared) -> set[str]:
+    """Single addresses that rules send from, which need not be of the range."""
+    return {rule.address6 for rule in declared.rules if rule.address6}
 
 
 def _answer(system: System, declared: Declared, state: State) -> None:
@@ -197,28 +203,30 @@ def _answer(system: System, declared: Declared, state: State) -> None:
     own = system.egress.own()
     more = wanted - own - system.egress.answering(declared.uplink)
     if more:
+        state.answers = True
+        state.fixed = sorted({*state.fixed, *(_fixed(declared) & more)})
         system.egress.answer(declared.uplink, more, ())
 
 
 def _tidy(system: System, declared: Declared, state: State, now: float) -> None:
     """Let go of addresses whose last connection has ended."""
     leaving = {text for pool in state.pools.values() for text in pool.leaving}
-    gone: Sequence[str] = ()
     if leaving:
-        gone = rotate.left(state, system.egress.connections(leaving), now)
-    if state.mode == "routed" and not gone:
+        rotate.left(state, system.egress.connections(leaving), now)
+    if state.mode == "routed" and not state.answers:
         return
     wanted = needed(declared, state)
-    less = answered(system, declared) - wanted
+    less = answered(system, declared, state) - wanted
     more = wanted - system.egress.answering(declared.uplink)
     more = more - system.egress.own() if more else more
     if less or more:
         system.egress.answer(declared.uplink, more, less)
+    state.answers = bool(wanted)
+    state.fixed = sorted({*state.fixed, *(_fixed(declared) & more)} & wanted)
 
 
-def answered(system: System, declared: Declared) -> set[str]:
-    """Addresses of the range that the host answers for; those of others are none of our business."""
-    network = declared.network
-    if network is None:
-        return set()
-    return {a for a in system.egress.answering(declared.uplink) if ipaddress.IPv6Address(a) in network}
+def answered(system: System, declared: Declared, state: State) -> set[str]:
+    """Addresses that the host answers for, as far as that is our doing: of the range, and single ones of rules."""
+    network, found = declared.network, system.egress.answering(declared.uplink)
+    ours = {a for a in found if network is not None and ipaddress.IPv6Address(a) in network}
+    return ours | (found & {*state.fixed})

@@ -197,14 +197,21 @@ def _tell(system: System, declared: Declared, now: float) -> None:
     for (source, place), number in sorted(denied.items()):
         before, when = known.get(f"{source} {place}", (0, 0.0))
         more = number - before if number >= before else number
-        rule = next(
-            (r for r in declared.rules if source in (*r.sources4, *r.sources6) and rules.covers(r, state, place)), None
-        )
+        rule = next((r for r in declared.rules if _denies(r, state, source, place)), None)
         if more and rule is not None and now - when >= PAUSE:
             system.egress.tell(rule.container, _why(rule, state, place, more, now))
             told[f"{source} {place}"] = (number, now)
     if told != known:
         system.files.write(TOLD, json.dumps(told).encode(), 0o600)
+
+
+def _denies(rule: Rule, state: State, source: str, place: str) -> bool:
+    """Whether it can be this rule that refuses connections there."""
+    if source not in (*rule.sources4, *rule.sources6) or not rules.covers(rule, state, place):
+        return False
+    pool = state.pools.get(rule.name)
+    there = pool.destinations.get(rules.key_of(rule, state, place)) if pool is not None else None
+    return bool(rule.ceiling or (there is not None and there.limits))
 
 
 def _why(rule: Rule, state: State, place: str, number: int, now: float) -> str:

@@ -91,6 +91,8 @@ class State:
     held: float = 0.0  # no changes before this time: the last one was taken back
     pools: dict[str, PoolState] = field(default_factory=dict)
     names: dict[str, dict[str, float]] = field(default_factory=dict)
+    answers: bool = False  # the host answers for addresses on the link
+    fixed: list[str] = field(default_factory=list)  # those of them that are single ones, of rules
     counted: dict[str, int] = field(default_factory=dict)  # "ADDRESS DESTINATION": what the kernel had counted
 
     def taken(self) -> set[str]:
@@ -126,6 +128,8 @@ def state_to_json(state: State) -> dict[str, Json]:
         "held": state.held,
         "pools": {name: _pool_to_json(pool) for name, pool in state.pools.items()},
         "names": {name: {**some} for name, some in state.names.items()},
+        "answers": state.answers,
+        "fixed": [*state.fixed],
         "counted": {**state.counted},
     }
 
@@ -176,6 +180,8 @@ def state_from_json(data: Mapping[str, Json]) -> State:
                 name: {address: _float(until) for address, until in _table(row).items()}
                 for name, row in _table(data["names"]).items()
             },
+            answers=bool(data.get("answers")),
+            fixed=[str(each) for each in fixed] if isinstance(fixed := data.get("fixed"), list) else [],
             counted={key: int(_float(count)) for key, count in _table(data["counted"]).items()},
         )
     except (KeyError, TypeError, IndexError) as error:
