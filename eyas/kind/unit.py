@@ -193,7 +193,8 @@ class Unit:
         if fields - {"running_drift"}:
             steps += [SETTLE, Step(self.name, "write", change.id, Phase.host, args), EARLY_RELOAD]
         if want.fields.get("running") and "@." not in change.id:
-            restart: dict[str, Json] = {"restart": have is not None and bool(fields & {"content", "content_drift"})}
+            # A new one may stand in the place of one that a package has brought, and started.
+            restart: dict[str, Json] = {"restart": have is None or bool(fields & {"content", "content_drift"})}
             steps.append(Step(self.name, "start", change.id, Phase.network, restart))
         return steps
 

@@ -10,15 +10,15 @@ from typing import Any
 
 from eyas.core import paths
 from eyas.core.errors import DefinitionError
-from eyas.core.words import Json, Resource
+from eyas.core.words import Json, Resource, digest
 from eyas.kind.egress.units import SERVICE, SOCKET, TIMER, units
 from eyas.model import Container, Host, Place, Pool, System, User
-from eyas.model.egress import Egress
+from eyas.model.egress import Egress, Proxy
 from eyas.model.egress_marks import numbers
 from eyas.model.rules_egress import stable
 from eyas.render.accounts import user_id
 from eyas.render.entries import Entry, text
-from eyas.render.members import policy_of
+from eyas.render.members import policy_of, relays
 from eyas.render.policy import Member
 from eyas.render.refs import at
 
@@ -33,6 +33,28 @@ label ::ffff:0:0/96 4
 label fec0::/10     5
 label fc00::/7      1
 label 2001:0::/32   7
+"""
+
+
+RELAY_CONFIG = "/etc/eyas/redsocks.conf"
+RELAY = """\
+# Configuration {digest}
+[Unit]
+Description=Outgoing connections that go by a proxy
+Documentation=man:redsocks(8) man:eyas(1)
+After=network.target eyas-firewall.service
+Before=machines.target
+StartLimitIntervalSec=0
+
+[Service]
+DynamicUser=yes
+ExecStart=/usr/sbin/redsocks -c {config}
+Restart=always
+RestartSec=1
+LimitNOFILE=16384
+
+[Install]
+WantedBy=multi-user.target
 """
 
 
@@ -52,7 +74,7 @@ def egress_resources(
         marks = numbers(container.egress)
         for rule in container.egress:
             uid = _uid(rule, systems[container.name].users, facts[container.name])
-            rules.append({**_rule(rule, container, members), "uid": uid, "mark": marks.get(rule.name, 0)})
+            rules.append({**_rule(rule, container, members, relays(host)), "uid": uid, "mark": marks.get(rule.name, 0)})
     uplink = host.uplink
     fields: dict[str, Json] = {
         "uplink": uplink.interface,
@@ -76,7 +98,7 @@ def egress_resources(
             "running": name in (TIMER, SOCKET),
         }
         found.append(Resource(f"unit:{name}", "unit", "host", started, origin))
-    return found
+    return [*found, *_relay(host, members, origin)]
 
 
 def pooled(container: Container) -> bool:
@@ -119,7 +141,9 @@ def _uid(rule: Egress, users: Sequence[User], facts: Mapping[str, Any]) -> int |
     return uid
 
 
-def _rule(rule: Egress, container: Container, members: Mapping[str, Member]) -> dict[str, Json]:
+def _rule(
+    rule: Egress, container: Container, members: Mapping[str, Member], ports: Mapping[Proxy, int]
+) -> dict[str, Json]:
     member = members[container.name]
     via = "pool" if rule.pool else "proxy" if rule.proxy else "address" if rule.address else "default"
     six = ":" in rule.address
@@ -137,7 +161,7 @@ def _rule(rule: Egress, container: Container, members: Mapping[str, Member]) -> 
         "address4": "" if six else rule.address,
         "address6": rule.address if six else "",
         "pool": _pool(rule.pool) if rule.pool else {},
-        "proxy": _proxy(rule, members),
+        "proxy": _proxy(rule, members, ports),
         "ipv4": rule.ipv4,
         "ceiling": rule.ceiling or 0,
     }
@@ -154,13 +178,43 @@ def _pool(pool: Pool) -> dict[str, Json]:
     }
 
 
-def _proxy(rule: Egress, members: Mapping[str, Member]) -> dict[str, Json]:
+def _proxy(rule: Egress, members: Mapping[str, Member], ports: Mapping[Proxy, int]) -> dict[str, Json]:
     """A proxy by its address; a container by its declared one."""
     if rule.proxy is None:
         return {}
-    member = members.get(rule.proxy.host)
-    host = member.asked4 if member else rule.proxy.host
-    return {"kind": rule.proxy.kind, "host": host, "port": rule.proxy.port}
+    host = _where(rule.proxy, members)
+    return {"kind": rule.proxy.kind, "host": host, "port": rule.proxy.port, "local": ports[rule.proxy]}
+
+
+def _where(proxy: Proxy, members: Mapping[str, Member]) -> str:
+    member = members.get(proxy.host)
+    return member.asked4 if member else proxy.host
+
+
+def _relay(host: Host, members: Mapping[str, Member], origin: str) -> list[Resource]:
+    """redsocks(8), which takes connections that the packet filter leads to it, and speaks to the proxy in their name.
+    Its package brings a unit of this name, which would listen by an example."""
+    ports = relays(host)
+    if not ports:
+        return []
+    address = host.bridge.address.partition("/")[0]
+    config = "".join(
+        f"redsocks {{ local_ip = {address}; local_port = {port}; ip = {_where(proxy, members)}; "
+        f"port = {proxy.port}; type = {proxy.kind}; }}\n"
+        for proxy, port in ports.items()
+    )
+    config = f'base {{ log = "stderr"; log_info = off; daemon = off; redirector = iptables; }}\n{config}'
+    file: dict[str, Json] = {"content": config, "mode": 0o644, "owner": "root", "group": "root"}
+    unit: dict[str, Json] = {
+        "content": RELAY.format(config=RELAY_CONFIG, digest=digest(config.encode())[:12]),
+        "enabled": True,
+        "running": True,
+    }
+    return [
+        Resource("package:redsocks", "package", "host", {}, origin),
+        Resource(f"file:{RELAY_CONFIG}", "file", "host", file, origin),
+        Resource("unit:redsocks.service", "unit", "host", unit, origin),
+    ]
 
 
 def _never(host: Host) -> list[str]:

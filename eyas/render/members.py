@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 from eyas.kind.slots import machine
 from eyas.model import Container, Host, Place
+from eyas.model.egress import Proxy
 from eyas.model.generations import beside
 from eyas.model.reach import uses
 from eyas.render.policy import Member, Policy
 from eyas.render.wire import Port
+
+FIRST_RELAY = 10780
+"""Ports of the host that lead to proxies begin here."""
 
 
 def bare(address: str | None) -> str | None:
@@ -25,7 +29,14 @@ def policy_of(host: Host, places: Mapping[str, Place]) -> Policy:
         tuple((port.proto, port.port, port.sources) for port in host.open),
         tuple(a for a in (bare(host.bridge.address),) if a),
         tuple(a for a in (bare(host.bridge.address6),) if a),
+        tuple((str(bare(host.bridge.address)), port) for port in relays(host).values()),
     )
+
+
+def relays(host: Host) -> dict[Proxy, int]:
+    """The proxies that connections leave by, each with the port of the host that leads to it."""
+    known = {rule.proxy for container in host.containers for rule in container.egress if rule.proxy is not None}
+    return {proxy: FIRST_RELAY + number for number, proxy in enumerate(sorted(known))}
 
 
 def _member(container: Container, where: Place) -> Member:

@@ -52,6 +52,7 @@ class Policy:
     open: tuple[tuple[str, int, tuple[str, ...]], ...] = ()  # protocol, port of the host, networks or () for all
     names4: tuple[str, ...] = field(default=())  # the host's addresses that answer for names
     names6: tuple[str, ...] = field(default=())
+    relays: tuple[tuple[str, int], ...] = ()  # addresses and ports of the host that lead on to a proxy
 
     def member(self, name: str) -> Member:
         return next(member for member in self.members if member.name == name)
@@ -169,6 +170,7 @@ def chains(policy: Policy, uplink: str, bridge: str, public: dict[int, tuple[str
         "icmp type echo-request accept",
         "icmpv6 type echo-request accept",
         *names,
+        *(f"ct status dnat ip daddr {address} tcp dport {port} accept" for address, port in policy.relays),
         "goto refuse",
     )
     chain(

@@ -172,3 +172,20 @@ def test_one_transaction_takes_away_what_is_not_needed_and_keeps_what_counts() -
 def test_networks_that_overlap_are_one() -> None:
     lines = made(rule(networks=["2001:db8::/33", "2001:db8:8000::/33", "2001:db8::7/128"])).chains["from6_forge"]
     assert lines[0].startswith("ip6 daddr { 2001:db8::/32 } goto")
+
+
+def test_a_proxy_gets_tcp_and_nothing_goes_past_it() -> None:
+    chains = made(
+        rule("forge/not", via="default", networks=["198.51.100.0/24"]),
+        rule("forge/tor", via="proxy", proxy={"kind": "socks5", "host": "10.0.5.9", "port": 9050, "local": 10780}),
+        rule("forge/never"),
+    ).chains
+    assert chains["relay_forge"] == [
+        "ip daddr { 198.51.100.0/24 } return",
+        "meta l4proto tcp dnat ip to 10.0.5.1:10780",
+    ]
+    assert chains["relayed"][1:] == [
+        'iifname != "eth0" fib daddr oifname "eth0" ip saddr vmap { 10.0.5.20 : jump relay_forge }'
+    ]
+    assert chains["gate4_forge"][:2] == ["ip daddr { 198.51.100.0/24 } return", "goto instead"]
+    assert chains["gate6_forge"][0] == "goto instead"

@@ -125,10 +125,13 @@ def test_both_generations_of_a_container_leave_by_its_rules() -> None:
         ("default", {"via": "default", "pool": {}, "proxy": {}, "address4": "", "address6": ""}),
         ("203.0.113.112", {"via": "address", "address4": "203.0.113.112", "address6": ""}),
         ("2001:db8:5:1::77", {"via": "address", "address4": "", "address6": "2001:db8:5:1::77"}),
-        ("socks5://tor:9050", {"via": "proxy", "proxy": {"kind": "socks5", "host": "10.0.5.9", "port": 9050}}),
+        (
+            "socks5://tor:9050",
+            {"via": "proxy", "proxy": {"kind": "socks5", "host": "10.0.5.9", "port": 9050, "local": 10780}},
+        ),
         (
             "http://192.0.2.9:3128/",
-            {"via": "proxy", "proxy": {"kind": "http-connect", "host": "192.0.2.9", "port": 3128}},
+            {"via": "proxy", "proxy": {"kind": "http-connect", "host": "192.0.2.9", "port": 3128, "local": 10780}},
         ),
     ],
 )

@@ -38,12 +38,13 @@ class Rule:
     names: tuple[str, ...]
     networks: tuple[str, ...]
     ports: tuple[tuple[str, int], ...]
-    via: str  # default, address, pool
+    via: str  # default, address, pool, proxy
     address4: str
     address6: str
     pool: Pool | None
     ipv4: str  # allowed, refused (to destinations that have IPv6 too)
     ceiling: int  # new connections an hour to each destination; 0 is none
+    relay: int = 0  # port of the host that leads to a proxy; 0 is none
     mark: int = 0  # DSCP by which the container's own rules tell a user or a unit apart; 0 is everybody
 
     @property
@@ -126,6 +127,7 @@ def _rule(row: Mapping[str, Json]) -> Rule:
         pool=_pool(pool) if isinstance(pool, dict) and pool else None,
         ipv4=str(row["ipv4"]),
         ceiling=_number(row["ceiling"]),
+        relay=_number(proxy.get("local", 0)) if isinstance(proxy := row.get("proxy"), dict) else 0,
         mark=_number(row.get("mark", 0)),
     )
 

@@ -100,6 +100,7 @@ class _Maker:
         self.text = Text({name: ("set", body) for name, body in KEPT.items()})
         self.starts: dict[int, list[str]] = {4: [], 6: []}  # elements of the maps that lead to a container's chain
         self.gates: dict[int, list[str]] = {4: [], 6: []}
+        self.relays: dict[int, list[str]] = {4: []}
 
     # ------------------------------------------------------------ where connections leave from
 
@@ -110,6 +111,10 @@ class _Maker:
                 continue
             body = [line for rule in rules for line in self._leave(rule, family)]
             self._chain(f"from{family}_{name}", body, rules, family, self.starts)
+        if any(rule.relay for rule in rules):
+            last = max(number for number, rule in enumerate(rules) if rule.relay)
+            body = [line for rule in rules[: last + 1] for line in self._relayed(rule)]
+            self._chain(f"relay_{name}", body, rules, 4, self.relays)
         for family in (6, 4):
             body = [line for rule in rules for line in self._gate(rule, family)]
             if any("goto" in line for line in body):
@@ -154,10 +159,17 @@ class _Maker:
             self.text.chains[name] = [_snat(rule, members, self.now)]
         return f"goto {name}"
 
+    def _relayed(self, rule: Rule) -> list[str]:
+        """Lines that lead TCP to the port of the host whose program speaks to a proxy: by IPv4, as that does."""
+        verdict = f"meta l4proto tcp dnat ip to {self.declared.resolver}:{rule.relay}" if rule.relay else "return"
+        return [_join(match, verdict) for match in self._all(rule, 4)]
+
     # ------------------------------------------------------------ who may not leave now
 
     def _gate(self, rule: Rule, family: int) -> list[str]:
         lines, over = [], f"goto over{family}"
+        if rule.relay:  # what a proxy cannot take does not go past it
+            return [_join(match, "goto instead") for match in self._all(rule, family)]
         if family == 4 and rule.ipv4 == "refused":
             both = [a for n in rule.names if addresses(self.state, n, 6) for a in addresses(self.state, n, 4)]
             if both:
@@ -252,6 +264,11 @@ class _Maker:
             for family in (6, 4)
             if self.gates[family]
         ]
+        if self.relays[4]:
+            chains["relayed"] = [
+                "type nat hook prerouting priority dstnat - 5; policy accept;",
+                f"iifname != {up} fib daddr oifname {up} ip saddr vmap {{ {', '.join(self.relays[4])} }}",
+            ]
         inside = self.declared.range
         if gates:
             for family in (4, 6):
@@ -326,5 +343,10 @@ def _words(networks: Sequence[ipaddress.IPv4Network] | Sequence[ipaddress.IPv6Ne
 
 def _callees_first(chains: Mapping[str, list[str]]) -> list[str]:
     """nft(8) resolves a jump only to a chain that it has read."""
-    order = {"instead": 0, "over4": 1, "over6": 1, "choose": 4, "counted": 4, "bare": 4, "asked": 4, "passing": 4}
-    return sorted(chains, key=lambda name: (order.get(name, 2 if name.startswith("pool_") else 3), name))
+
+    def rank(name: str) -> tuple[int, str]:
+        if any(line.startswith("type ") for line in chains[name]):
+            return 9, name
+        return {"instead": 0, "over4": 1, "over6": 1}.get(name, 2 if name.startswith("pool_") else 3), name
+
+    return sorted(chains, key=rank)

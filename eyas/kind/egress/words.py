@@ -59,6 +59,9 @@ def _how(row: Mapping[str, Json]) -> str:
         return f"a pool of {pool.get('size')} addresses"
     if row.get("via") == "address":
         return "from " + " and ".join(str(a) for a in (row.get("address6"), row.get("address4")) if a)
+    proxy = row.get("proxy")
+    if row.get("via") == "proxy" and isinstance(proxy, dict):
+        return f"by the proxy {proxy.get('host')} port {proxy.get('port')}"
     return "as by default"
 
 
