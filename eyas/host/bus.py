@@ -1,4 +1,5 @@
-"""Asking systemd over its own socket: as much of D-Bus as it takes to read properties, all questions at once.
+"""Asking systemd over its own socket: as much of D-Bus as it takes to read properties, all questions at once, and to
+have jobs done.
 
 systemctl(1) "show" reads every property of a unit, also when few are wanted, and one of them, whether files have
 changed since they were read, makes systemd walk through all folders that a unit can have drop-ins in: 4 ms for each
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM
 from _socket import socket as plain_socket  # what socket wraps in enums takes as long as all the questions
+from struct import error as struct_error
 from struct import pack, unpack_from
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
@@ -23,30 +25,38 @@ TIMEOUT = 60.0  # seconds for one answer: systemd may be reading all its units j
 MANAGER = "/org/freedesktop/systemd1"
 INTERFACE = "org.freedesktop.systemd1"
 
-_CALL, _RETURN, _ERROR = 1, 2, 3  # types of messages
-_PATH, _INTERFACE, _MEMBER, _REPLY_SERIAL, _DESTINATION, _SIGNATURE = 1, 2, 3, 5, 6, 8  # fields of a header
+LONGEST = 1 << 24  # bytes of a message: who is asked may be a container's own, and is not believed in all
+
+_CALL, _RETURN, _ERROR, _SIGNAL = 1, 2, 3, 4  # types of messages
+# fields of a header
+_PATH, _INTERFACE, _MEMBER, _ERROR_NAME, _REPLY_SERIAL, _DESTINATION, _SIGNATURE = 1, 2, 3, 4, 5, 6, 8
 _FIXED = {"y": ("B", 1), "b": ("I", 4), "n": ("h", 2), "q": ("H", 2), "i": ("i", 4), "u": ("I", 4), "x": ("q", 8),
           "t": ("Q", 8), "d": ("d", 8), "h": ("I", 4)}  # fmt: skip
 _ALIGNED = {**{code: size for code, (_, size) in _FIXED.items()}, "s": 4, "o": 4, "a": 4, "(": 8, "{": 8}
 
 
 class Bus:
-    """One connection. `get` and `list_units` put a question in line and give its number; `answers` sends them all and
-    waits.
+    """One connection. `get`, `call` and `list_units` put a question in line and give its number; `answers` sends them
+    all and waits. ``path``: where to, or a socket that somebody has connected as root.
 
     Raises OSError when systemd is not there or does not answer, ValueError for what is not D-Bus.
     """
 
-    def __init__(self, path: str = SOCKET) -> None:
-        self._socket = plain_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+    def __init__(self, path: str | plain_socket = SOCKET) -> None:
+        self._socket = plain_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC) if isinstance(path, str) else path
         self._socket.settimeout(TIMEOUT)
         self._unread = b""
         self._unsent: list[bytes] = []
         self._serial = 0
         self._asked: set[int] = set()
+        self.refused: dict[int, tuple[str, str]] = {}
+        """Why a question has no answer, by its number: the error's name, and in words."""
+        self.ended: dict[str, str] = {}
+        """Results of jobs that ended while we listened, by their paths."""
         try:
-            self._socket.connect(path)
-            uid = str(os.geteuid()).encode().hex()
+            if isinstance(path, str):
+                self._socket.connect(path)
+            uid = str(os.geteuid() if isinstance(path, str) else 0).encode().hex()
             self._socket.sendall(f"\0AUTH EXTERNAL {uid}\r\nBEGIN\r\n".encode())
             if not self._line().startswith(b"OK "):
                 raise ConnectionError("systemd does not accept us")
@@ -71,6 +81,13 @@ class Bus:
         body = pack("<I", 0) + pack("<I", len(items)) + items  # no states: any
         return self._ask(MANAGER, f"{INTERFACE}.Manager", "ListUnitsByPatterns", "asas", body)
 
+    def call(self, member: str, *texts: str) -> int:
+        """Call a method of the manager's, which takes texts."""
+        body = b""
+        for text in texts:
+            body += _padding(body, 4) + _string(text)
+        return self._ask(MANAGER, f"{INTERFACE}.Manager", member, "s" * len(texts), body)
+
     def send(self) -> None:
         """Send what is in line. systemd reads on while its answers wait, so any number may go at once."""
         unsent, self._unsent = self._unsent, []
@@ -87,6 +104,28 @@ class Bus:
                 found[serial] = value
         return found
 
+    def listen(self, seconds: float) -> None:
+        """Take in one message, which nobody asked for; TimeoutError when none comes."""
+        self._socket.settimeout(max(0.001, seconds))
+        try:
+            self._message()
+        finally:
+            self._socket.settimeout(TIMEOUT)
+
+    def is_open(self) -> bool:
+        """Whether the other end is there still. What it has told meanwhile is taken in."""
+        self._socket.settimeout(0)
+        try:
+            while data := self._socket.recv(1 << 18):
+                self._unread += data
+            return False
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self._socket.settimeout(TIMEOUT)
+
     def _ask(self, path: str, interface: str, member: str, signature: str, body: bytes) -> int:
         self._serial += 1
         fields = b""
@@ -94,8 +133,9 @@ class Bus:
             (_PATH, "o", path), (_INTERFACE, "s", interface), (_MEMBER, "s", member), (_DESTINATION, "s", INTERFACE),
         ):  # fmt: skip
             fields += _padding(fields, 8) + bytes((code, 1)) + kind.encode() + b"\0" + _string(text)
-        fields += _padding(fields, 8) + bytes((_SIGNATURE, 1)) + b"g\0" + bytes((len(signature),)) + signature.encode()
-        fields += b"\0"
+        if signature:
+            fields += _padding(fields, 8) + bytes((_SIGNATURE, 1)) + b"g\0"
+            fields += bytes((len(signature),)) + signature.encode() + b"\0"
         head = pack("<cBBBIII", b"l", _CALL, 0, 1, len(body), self._serial, len(fields)) + fields
         self._unsent.append(head + _padding(head, 8) + body)
         self._asked.add(self._serial)
@@ -107,14 +147,28 @@ class Bus:
         order = "<" if head[:1] == b"l" else ">"
         kind, length = head[1], unpack_from(order + "I", head, 4)[0]
         size = unpack_from(order + "I", head, 12)[0]
+        if size + length > LONGEST:
+            raise ValueError(f"a message of {size + length} bytes")
         rest = self._exactly(-(-size // 8) * 8 + length)
-        reader = _Reader(head + rest, order)
+        try:
+            return self._read(kind, _Reader(head + rest, order), -(-size // 8) * 8)
+        except (LookupError, struct_error, RecursionError, TypeError) as problem:
+            raise ValueError(f"not D-Bus: {problem}") from None
+
+    def _read(self, kind: int, reader: _Reader, size: int) -> tuple[int, Any]:
         reader.at = 12
         fields = dict(reader.value("a(yv)"))
-        reader.at = 16 + -(-size // 8) * 8
+        reader.at = 16 + size
+        signature = fields.get(_SIGNATURE, "")
+        if kind == _SIGNAL and fields.get(_MEMBER) == "JobRemoved":
+            _number, job, _unit, result = (reader.value(one) for one in signature)
+            self.ended[job] = result
         if kind not in (_RETURN, _ERROR):
             return 0, None
-        value = reader.value(fields[_SIGNATURE]) if kind == _RETURN and _SIGNATURE in fields else None
+        value = reader.value(signature) if signature else None
+        if kind == _ERROR:
+            self.refused[fields[_REPLY_SERIAL]] = str(fields.get(_ERROR_NAME)), str(value or "no reason given")
+            return fields[_REPLY_SERIAL], None
         return fields[_REPLY_SERIAL], value
 
     def _line(self) -> bytes:
@@ -183,8 +237,10 @@ class _Reader:
         self.at = -(-self.at // size) * size
         end = self.at + length
         found = []
-        while self.at < end:
+        while (at := self.at) < end:
             found.append(self._value(signature, place)[0])
+            if self.at == at:
+                raise ValueError("a list of nothing")
         return found, _behind(signature, place)
 
     def _struct(self, signature: str, place: int) -> tuple[tuple[Any, ...], int]:

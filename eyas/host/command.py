@@ -103,8 +103,11 @@ class Running:
         self._input = input
         self._began = time.monotonic()
 
-    def wait(self, *, timeout: float = DEFAULT_TIMEOUT, check: bool = True) -> Result:
-        """Wait for the end, at most ``timeout`` seconds from now."""
+    def wait(self, *, timeout: float = DEFAULT_TIMEOUT, check: bool = True, input: str | None = None) -> Result:
+        """Wait for the end, at most ``timeout`` seconds from now. ``input`` stands for the one that it was started
+        with, which is not sent before."""
+        if input is not None:
+            self._input = input.encode()
         try:
             out, err = self.process.communicate(self._input, timeout=timeout)
         except subprocess.TimeoutExpired:

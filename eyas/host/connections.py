@@ -1,4 +1,5 @@
-"""What the sockets of a running container are doing, seen from the host: by ss(8) in its network, and by /proc.
+"""What the sockets of a running container are doing, seen from the host: by the kernel's word on its network
+(`eyas.host.diag`), and by /proc.
 
 Nothing is started inside. Connections to containers within a container are not seen: they are none of its sockets.
 """
@@ -6,16 +7,16 @@ Nothing is started inside. Connections to containers within a container are not 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from eyas.core import paths
-from eyas.host.command import run
+from eyas.host import diag
+from eyas.host.diag import Socket
 
 GROUP = "/sys/fs/cgroup/machine.slice"
 PROC = "/proc"
 RECENT = 200  # milliseconds
 EPHEMERAL = 32768  # ports that the kernel gives to clients begin here (ip_local_port_range, ip(7))
-STATES = ("time-wait", "closed", "fin-wait-2")
 
 
 def busy(container: str, ports: Sequence[tuple[str, int]] = ()) -> tuple[str, ...]:
@@ -23,59 +24,42 @@ def busy(container: str, ports: Sequence[tuple[str, int]] = ()) -> tuple[str, ..
     leader = _leader(container)
     if not leader:
         return ()
-    left_out = [word for state in STATES for word in ("exclude", state)]
-    argv = ["nsenter", f"--net={PROC}/{leader}/ns/net", "ss", "-atinoHO", *left_out]
-    result = run(argv, check=False)
-    # A container that ends while we look has no connections any more.
-    return busy_in(result.text, {port for proto, port in ports if proto == "tcp"} if ports else None)
+    try:
+        found = diag.connections(leader)
+    except OSError:
+        return ()  # a container that ends while we look has no connections any more
+    return busy_in(found, {port for proto, port in ports if proto == "tcp"} if ports else None)
 
 
-def busy_in(lines: str, ports: set[int] | None) -> tuple[str, ...]:
-    """Busy connections in what ss said; of all ports, when none are given."""
-    rows = [line.split() for line in lines.splitlines()]
-    rows = [row for row in rows if len(row) >= 5]
-    listening = {_port(row[3]) for row in rows if row[0] == "LISTEN"}
+def busy_in(sockets: Sequence[Socket], ports: set[int] | None) -> tuple[str, ...]:
+    """Busy connections among sockets of TCP; of all ports, when none are given."""
+    listening = {socket.port for socket in sockets if socket.state == "LISTEN"}
     wanted = listening if ports is None else listening & ports
     return tuple(
-        f"{_host(row[4])} to port {_port(row[3])} ({row[0]})"
-        for row in rows
-        if row[0] != "LISTEN" and _port(row[3]) in wanted and not _inner(row) and _is_busy(row)
+        f"{socket.there} to port {socket.port} ({socket.state})"
+        for socket in sockets
+        if socket.state != "LISTEN" and socket.port in wanted and not _inner(socket) and _is_busy(socket)
     )
 
 
-def _port(address: str) -> int:
-    port = address.rpartition(":")[2]
-    return int(port) if port.isdigit() else 0
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]").partition("%")[0].removeprefix("::ffff:")
-
-
-def _inner(row: Sequence[str]) -> bool:
+def _inner(socket: Socket) -> bool:
     """Whether both ends are within the container."""
-    here, there = _host(row[3]), _host(row[4])
-    return here == there or there == "::1" or there.startswith("127.")
+    return socket.here == socket.there or _loopback(socket.there)
 
 
-def _is_busy(row: Sequence[str]) -> bool:
-    state, received, sent = row[0], row[1], row[2]
-    facts = {key: value for key, _, value in (word.partition(":") for word in row[5:]) if value}
-    if state == "SYN-RECV":
-        # A handshake under way; one that the client does not go on with is none.
-        return facts.get("timer", "").endswith(",0)") or "timer" not in facts
-    if received != "0" or sent != "0":
+def _loopback(address: str) -> bool:
+    return address == "::1" or address.startswith("127.")
+
+
+def _is_busy(socket: Socket) -> bool:
+    if socket.state == "SYN-RECV":
+        return not socket.tries  # a handshake under way; one that the client does not go on with is none
+    if socket.unread or socket.unsent:
         return True
-    last_sent, last_received = _milliseconds(facts, "lastsnd"), _milliseconds(facts, "lastrcv")
-    if state == "ESTAB" and min(last_sent, last_received) < RECENT:
+    if socket.state == "ESTAB" and min(socket.last_sent, socket.last_received) < RECENT:
         return True
     # One that was never sent anything counts as sent to when it was made, within the same tick as its request came.
-    return "bytes_received" in facts and ("bytes_sent" not in facts or last_received < last_sent)
-
-
-def _milliseconds(facts: dict[str, str], key: str) -> int:
-    value = facts.get(key, "0")  # ss says nothing of a nought
-    return int(value) if value.isdigit() else 0
+    return bool(socket.received) and (not socket.sent or socket.last_received < socket.last_sent)
 
 
 def listening(container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
@@ -83,42 +67,25 @@ def listening(container: str, units: Sequence[str]) -> tuple[tuple[str, int], ..
     leader = _leader(container)
     if not leader:
         return ()
+    try:
+        inodes = {socket.inode: (proto, socket.port) for proto, socket in open_ports(diag.listeners(leader))}
+    except OSError:
+        return ()
     network, kept = _network(leader), _sockets(leader)
-    found: dict[str, str] = {}  # a socket's number: a process that has it
-    for unit in units:
+    found: set[str] = set()
+    for unit in units if inodes else ():
         for pid in _processes(container, unit):
             if _network(pid) == network:
-                found.update(dict.fromkeys(_sockets(pid) - kept, pid))
-    ports = set()
-    for kind in ("tcp", "tcp6", "udp", "udp6"):
-        for number, port in open_ports(_read(f"{PROC}/{leader}/net/{kind}"), kind):
-            if number in found:
-                ports.add((kind[:3], port))
-    return tuple(sorted(ports))
+                found |= _sockets(pid) - kept
+    return tuple(sorted({inodes[inode] for inode in found & inodes.keys()}))
 
 
-def open_ports(table: str, kind: str) -> Iterator[tuple[str, int]]:
-    """(socket's number, port) of those that listen to the outside, from a table of proc(5) (/proc/net/tcp)."""
-    for line in table.splitlines()[1:]:
-        words = line.split()
-        if len(words) < 10:
-            continue
-        address, _, port = words[1].partition(":")
-        number = int(port, 16)
-        if kind.startswith("tcp"):
-            waits = words[3] == "0A"
-        else:  # one without a peer; a client's own has a port of the kernel's choice
-            waits = words[2].rpartition(":")[2] == "0000" and 0 < number < EPHEMERAL
-        if waits and not _loopback(address):
-            yield words[9], number
-
-
-def _loopback(address: str) -> bool:
-    """Whether an address, as the kernel prints its words (little end first), is of the loopback."""
-    if len(address) == 8:
-        return address.endswith("7F")
-    mapped = address.startswith("0000000000000000FFFF0000")
-    return address == "00000000000000000000000001000000" or (mapped and address.endswith("7F"))
+def open_ports(sockets: Iterable[tuple[str, Socket]]) -> Iterator[tuple[str, Socket]]:
+    """Those among what waits for others that do so for the outside. A client's own of UDP has a port of the kernel's
+    choice."""
+    for proto, socket in sockets:
+        if not _loopback(socket.here) and (proto == "tcp" or 0 < socket.port < EPHEMERAL):
+            yield proto, socket
 
 
 def _group(container: str) -> str:

@@ -50,8 +50,8 @@ class Place:
             # The number may have gone to somebody else; the descriptor stays with the process that it was opened for.
             if f"/{paths.unit_name(self.container)}/" not in self._read("cgroup"):
                 raise ProcessLookupError(errno.ESRCH, "it does not run any more")
-            self.users = self._open("ns/user")
-            self.mounts = self._open("ns/mnt")
+            self.users = self.open("ns/user")
+            self.mounts = self.open("ns/mnt")
         except BaseException:
             self.__exit__()
             raise
@@ -62,11 +62,12 @@ class Place:
             if fd >= 0:
                 os.close(fd)
 
-    def _open(self, name: str) -> int:
+    def open(self, name: str) -> int:
+        """A descriptor of what the kernel tells of its first process."""
         return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.process)
 
     def _read(self, name: str) -> str:
-        with os.fdopen(self._open(name), "rb") as file:
+        with os.fdopen(self.open(name), "rb") as file:
             return file.read().decode(errors="surrogateescape")
 
     def table(self) -> list[Mount]:

@@ -17,6 +17,8 @@ UNIT = (
     "Job",
 )  # fmt: skip
 SERVICE = ("MainPID", "MemoryCurrent")
+INSIDE = ("CanReload",)  # what is asked of units in containers only
+INSIDE_SERVICE = ("NRestarts",)
 WITH_RESULT = ("Service", "Socket", "Timer", "Mount", "Automount", "Path", "Swap", "Scope")
 UNKNOWN_MEMORY = 2**64 - 1
 TICK = 0.02  # seconds: times of files are those of the kernel's last tick, up to 10 ms ago
@@ -25,13 +27,15 @@ DROP_INS = ("/etc/systemd/system", "/run/systemd/system", "/etc/systemd/system.c
 
 class States:
     """A question after units under way. Names are always answered, patterns with what matches and is not idle, as by
-    systemctl(1).
+    systemctl(1). ``bus``: another systemd than the host's, in a container. Whether it has read its files is not asked
+    then, only what tells of its units' health.
 
     Raises OSError or ValueError when systemd cannot be asked this way.
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._bus = Bus()
+    def __init__(self, patterns: Sequence[str], bus: Bus | None = None) -> None:
+        self._inside = bus is not None
+        self._bus = bus or Bus()
         wild = [pattern for pattern in patterns if any(c in pattern for c in "*?[")]
         self._listed = self._bus.list_units(wild) if wild else 0
         self._loaded = self._bus.get(MANAGER, "Manager", "UnitsLoadTimestamp")
@@ -46,18 +50,20 @@ class States:
             self._asked += [self._ask(name) for name, *row in rows if _shown(*row)]
             answers |= self._bus.answers()
             found = [{name: answers[number] for name, number in asked.items()} for asked in self._asked]
-            stale = self._stale(found, answers[self._loaded])
+            stale = {} if self._inside else self._stale(found, answers[self._loaded])
         finally:
-            self._bus.close()
+            if not self._inside:
+                self._bus.close()
         states = [_state(values, bool(stale.get(values["Id"]))) for values in found if values["Id"]]
         return {state.name: state for state in states}
 
     def _ask(self, unit: str) -> dict[str, int]:
         """Ask for everything about a unit: property to number of the question."""
         path, kind = unit_path(unit), unit.rpartition(".")[2].capitalize()
-        asked = {name: self._bus.get(path, "Unit", name) for name in UNIT}
+        asked = {name: self._bus.get(path, "Unit", name) for name in (*UNIT, *(INSIDE if self._inside else ()))}
         if kind == "Service":
-            asked |= {name: self._bus.get(path, kind, name) for name in SERVICE}
+            more = INSIDE_SERVICE if self._inside else ()
+            asked |= {name: self._bus.get(path, kind, name) for name in (*SERVICE, *more)}
         if kind in WITH_RESULT:
             asked["Result"] = self._bus.get(path, kind, "Result")
         return asked
@@ -113,4 +119,6 @@ def _state(values: Mapping[str, Any], stale: bool) -> UnitState:
         drop_ins=tuple(values["DropInPaths"] or ()),
         memory=-1 if memory is None or memory == UNKNOWN_MEMORY else memory,
         since=float((values["ActiveEnterTimestamp"] or 0) // 1_000_000),
+        restarts=values.get("NRestarts") or 0,
+        can_reload=bool(values.get("CanReload", True)),
     )

@@ -14,7 +14,7 @@ from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.core.system import Door
 from eyas.host import connections, held
-from eyas.host.command import run
+from eyas.host.command import Running, start
 from eyas.host.handover import Handover
 
 
@@ -28,6 +28,7 @@ class RealTraffic:
         self._ends: dict[held.Element, float] = {}  # by the monotonic clock
         self._began: dict[Door, float] = {}  # by the same
         self._left = False  # whether a process that is gone may have left something held
+        self._ahead: Running | None = None  # an nft(8) that waits for its text, so that a release is quick
 
     def hold(self, door: Door, seconds: float) -> None:
         with self._lock:
@@ -41,6 +42,7 @@ class RealTraffic:
             self._held[door] = hold
             self._began.setdefault(door, now)
             self._ends.update(ends)
+            self._ahead = self._ahead or _begun()
 
     def release(self, door: Door) -> None:
         with self._lock:
@@ -54,10 +56,13 @@ class RealTraffic:
             elements = {element for hold in let_go for element in hold.elements}
             for other in self._held.values():
                 elements -= other.elements
-            _nft(held.drop(elements), f"release {door.container}", missing=True)
+            begun, self._ahead = self._ahead or _begun(), None
+            moved = None if door.ports else _forgotten(door.addresses)
+            _nft(held.drop(elements), f"release {door.container}", missing=True, begun=begun)
             for element in elements:
                 self._ends.pop(element, None)
-        _forget(door.addresses)
+            if moved:
+                moved.wait(check=False)
         if known:
             self._hand_over(let_go, waited)
 
@@ -94,6 +99,9 @@ class RealTraffic:
         """When nothing is held, nothing is left of it."""
         if not self._held:
             self._handover.close()
+            if self._ahead:
+                self._ahead.wait(check=False)  # without a text it has nothing to do
+                self._ahead = None
             if os.path.exists(paths.HELD) and not self._left:
                 os.unlink(paths.HELD)
 
@@ -120,12 +128,13 @@ def _ruleset() -> str:
         return ""
 
 
-def _forget(addresses: Sequence[str]) -> None:
+def _forgotten(addresses: Sequence[str]) -> Running | None:
     """Let the host find out anew who has which address, where a container has moved from one to another: the old one
     may be somebody else's by now."""
     if len({":" in address for address in addresses}) < len(addresses):
         lines = "".join(f"neigh flush to {address}\n" for address in addresses)
-        run(["ip", "-batch", "-"], input=lines, check=False)
+        return start(["ip", "-batch", "-"], input=lines)
+    return None
 
 
 def _mark() -> None:
@@ -134,9 +143,13 @@ def _mark() -> None:
         pass
 
 
-def _nft(text: str, what: str, *, missing: bool = False) -> None:
+def _begun() -> Running:
+    return start(["nft", "-f", "-"], input="")
+
+
+def _nft(text: str, what: str, *, missing: bool = False, begun: Running | None = None) -> None:
     """One transaction. ``missing``: no error when there is no table, or none of our sets in it."""
-    result = run(["nft", "-f", "-"], input=text, check=False)
+    result = (begun or _begun()).wait(input=text, check=False)
     if result.code and not (missing and "No such file" in result.error):
         why = " ".join(result.error.split("\n")[:1])
         raise Failed(f"cannot {what}: {why}", "eyas plan says whether the firewall is as it should be")

@@ -1,4 +1,5 @@
-"""systemd, of the host or of a running container, by systemctl(1); how the host's units are, by `eyas.host.states`.
+"""systemd, of the host or of a running container, by systemctl(1); how the host's units are, by `eyas.host.states`, and
+all of a container's by `eyas.host.inner`, where that finds a way.
 
 Sources: org.freedesktop.systemd1(5).
 """
@@ -11,6 +12,15 @@ from eyas.core.errors import Failed
 from eyas.core.system import UnitState
 from eyas.host.command import CommandFailed, Running, run, start
 from eyas.host.states import States
+
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from eyas.host.inner import Inner
+
+    Answer = TypeVar("Answer")
 
 PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,InvocationID,NeedDaemonReload,MainPID,Job,DropInPaths,"
@@ -73,6 +83,7 @@ class RealUnits:
 
     def __init__(self) -> None:
         self._ahead: dict[tuple[str, ...], States | Running] = {}
+        self._inner: dict[str, Inner] = {}  # connections to containers that nobody uses just now
 
     def ahead(self, patterns: Sequence[str]) -> None:
         """Begin a `show`; the next one with the same patterns takes its answer."""
@@ -83,7 +94,8 @@ class RealUnits:
         if not patterns:
             return {}
         if machine:
-            return parse_show(run(show_argv(patterns, machine)).text)
+            asked = self._asked(machine, lambda inner: inner.show(patterns))
+            return asked if asked is not None else parse_show(run(show_argv(patterns, machine)).text)
         begun = self._ahead.pop(tuple(patterns), None) or _asking(patterns)
         if isinstance(begun, States):
             try:
@@ -93,13 +105,16 @@ class RealUnits:
         return parse_show(begun.wait().text)
 
     def daemon_reload(self, machine: str = "") -> None:
-        run(_systemctl(machine, "daemon-reload"), timeout=120)
+        if not machine or self._asked(machine, lambda inner: inner.daemon_reload()) is None:
+            run(_systemctl(machine, "daemon-reload"), timeout=120)
 
     def start(self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = "") -> None:
         self._job("start", units, wait, timeout, machine)
 
     def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "", alone: bool = False) -> None:
         if not units:
+            return
+        if machine and self._job_inside("stop", units, timeout, machine):
             return
         mode = ["--job-mode=ignore-dependencies"] if alone else []
         result = run(_systemctl(machine, "stop", *mode, "--", *units), timeout=timeout, check=False)
@@ -117,7 +132,9 @@ class RealUnits:
         self._job("try-reload-or-restart", units, True, 600, machine)
 
     def reset_failed(self, units: Sequence[str], machine: str = "") -> None:
-        if units:
+        if not units:
+            return
+        if not machine or self._asked(machine, lambda inner: inner.reset_failed(units)) is None:
             run(_systemctl(machine, "reset-failed", "--", *units), check=False)
 
     def log(self, units: Sequence[str], *, folder: str = "", lines: int = 10) -> list[str]:
@@ -133,11 +150,56 @@ class RealUnits:
     def _job(self, verb: str, units: Sequence[str], wait: bool, timeout: float, machine: str) -> None:
         if not units:
             return
+        if machine and wait and self._job_inside(verb, units, timeout, machine):
+            return
         flags = [] if wait else ["--no-block"]
         try:
             run(_systemctl(machine, verb, *flags, "--", *units), timeout=timeout)
         except CommandFailed as error:
             raise self._failed(verb, units, machine, error.result.error or error.message) from None
+
+    def _job_inside(self, verb: str, units: Sequence[str], timeout: float, machine: str) -> bool:
+        """Have a job done in a container by our own connection; False where there is none, and nothing was done."""
+        inner = self._enter(machine)
+        if inner is None:
+            return False
+        try:
+            why = inner.jobs(verb, units, timeout=timeout, missing=verb == "stop")
+        except (OSError, ValueError) as error:
+            inner.close()
+            raise self._failed(verb, units, machine, f"systemd inside says no more ({error})") from None
+        self._inner[machine] = inner
+        if why:
+            raise self._failed(verb, units, machine, why)
+        return True
+
+    def _asked(self, machine: str, question: Callable[[Inner], Answer]) -> Answer | None:
+        """Ask systemd in a container by our own connection; None where that finds no way or no answer."""
+        inner = self._enter(machine)
+        if inner is None:
+            return None
+        try:
+            answer = question(inner)
+        except (OSError, ValueError, LookupError):
+            inner.close()
+            return None
+        self._inner[machine] = inner
+        return answer
+
+    def _enter(self, machine: str) -> Inner | None:
+        """A connection to systemd in a container: the last one, while the other end is there. Whoever has it, has it
+        alone."""
+        from eyas.host.inner import Inner
+
+        known = self._inner.pop(machine, None)
+        if known is not None:
+            if known.is_open():
+                return known
+            known.close()
+        try:
+            return Inner(machine)
+        except (OSError, ValueError):
+            return None
 
     @staticmethod
     def _failed(verb: str, units: Sequence[str], machine: str, why: str) -> Failed:

@@ -1,10 +1,14 @@
 """Holding, without a kernel: what a door is in the packet filter, packets as they come, sockets as they are told."""
 
+import socket
 import struct
+
+import pytest
 
 from eyas.core.system import Door
 from eyas.host import held
 from eyas.host.connections import busy_in, open_ports
+from eyas.host.diag import Socket, read
 from eyas.host.firewall import listing_digest
 from eyas.host.handover import MOST, Handover, pieces
 from eyas.host.nflog import message, payloads
@@ -178,45 +182,69 @@ def test_the_link_takes_packets_of_anybody() -> None:
     assert ("ipv4/conf/{}/rp_filter", "2") in settings("1")
 
 
-SOCKETS = """\
-LISTEN 0 128 0.0.0.0:8080 0.0.0.0:* bbr cwnd:10
-LISTEN 0 128 [::]:22 [::]:* cubic cwnd:10
-ESTAB 0 0 10.0.5.10:8080 198.51.100.1:5000 cubic bytes_sent:90 bytes_received:80 lastsnd:5000 lastrcv:5000 lastack:9
-ESTAB 0 0 10.0.5.10:8080 198.51.100.1:5001 cubic bytes_sent:90 bytes_received:80 lastsnd:9000 lastrcv:5000 lastack:9
-ESTAB 0 0 10.0.5.10:8080 198.51.100.1:5002 cubic bytes_received:80 lastsnd:5000 lastrcv:5000 lastack:9
-ESTAB 0 0 10.0.5.10:8080 198.51.100.1:5003 cubic bytes_sent:90 bytes_received:80 lastrcv:5000 lastack:9
-ESTAB 0 9 10.0.5.10:8080 198.51.100.1:5004 cubic bytes_sent:90 bytes_received:80 lastsnd:500 lastrcv:5000
-ESTAB 0 0 [::ffff:10.0.5.10]:22 [::ffff:10.0.5.1]:5005 cubic bytes_sent:90 bytes_received:80 lastsnd:500 lastrcv:500
-SYN-RECV 0 0 [fd00:5::10]:22 [fd00:5::20]:5006 timer:(on,980ms,0) cubic
-SYN-RECV 0 0 [fd00:5::10]:22 [fd00:5::20]:5007 timer:(on,2sec,2) cubic
-ESTAB 0 5 127.0.0.1:8080 127.0.0.1:5008 cubic
-ESTAB 0 5 10.0.5.10:40000 198.51.100.9:443 cubic bytes_sent:90 lastrcv:5
-"""
+def told(state: str, here: str, port: int, there: str = "", **more: int) -> Socket:
+    return Socket(state, here, port, there, **more)
+
+
+ANSWERED = {"sent": 90, "received": 80, "last_sent": 5000, "last_received": 5000}
+SOCKETS = [
+    told("LISTEN", "0.0.0.0", 8080, "0.0.0.0", unsent=128),
+    told("LISTEN", "::", 22, "::", unsent=128),
+    told("ESTAB", "10.0.5.10", 8080, "198.51.100.1", **ANSWERED),
+    told("ESTAB", "10.0.5.10", 8080, "198.51.100.2", **(ANSWERED | {"last_sent": 9000})),
+    told("ESTAB", "10.0.5.10", 8080, "198.51.100.3", received=80, last_sent=5000, last_received=5000),
+    told("ESTAB", "10.0.5.10", 8080, "198.51.100.4", **(ANSWERED | {"last_sent": 0})),
+    told("ESTAB", "10.0.5.10", 8080, "198.51.100.5", unsent=9, **ANSWERED),
+    told("ESTAB", "10.0.5.10", 22, "10.0.5.1", **(ANSWERED | {"last_sent": 500, "last_received": 500})),
+    told("SYN-RECV", "fd00:5::10", 22, "fd00:5::20"),
+    told("SYN-RECV", "fd00:5::10", 22, "fd00:5::21", tries=2),
+    told("ESTAB", "127.0.0.1", 8080, "127.0.0.1", unsent=5),
+    told("ESTAB", "10.0.5.10", 40000, "198.51.100.9", unsent=5, **(ANSWERED | {"last_received": 5})),
+]
 
 
 def test_connections_in_the_middle_of_something() -> None:
-    """5001 and 5002 wait for an answer; 5003 was answered just now; 5004 is being sent to; 5006 is at the door."""
-    assert len(busy_in(SOCKETS, None)) == 5
+    """.2 and .3 wait for an answer; .4 was answered just now; .5 is being sent to; ::20 is at the door."""
+    assert busy_in(SOCKETS, None) == (
+        *(f"198.51.100.{number} to port 8080 (ESTAB)" for number in (2, 3, 4, 5)),
+        "fd00:5::20 to port 22 (SYN-RECV)",
+    )
     assert len(busy_in(SOCKETS, {8080})) == 4
     assert len(busy_in(SOCKETS, {22})) == 1
     assert len(busy_in(SOCKETS, {40000})) == 0
-    assert len(busy_in("", None)) == 0
-
-
-TCP = """\
-  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7275385 1 0 100 0 0 10 0
-   1: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7275386 1 0 100 0 0 10 0
-   2: 0A05000A:1F90 0100007F:9542 01 00000000:0000000A 00:00000000 00000000     0        0 7275410 1 0 20 4 30 10 -1
-"""
-UDP6 = """\
-  sl  local_address                         remote_address                        st tx_queue rx_queue
-   7: 00000000000000000000000000000000:14B4 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 81 2 0
-   8: 00000000000000000000000000000000:D431 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 82 2 0
-   9: 00000000000000000000000001000000:0035 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 83 2 0
-"""
+    assert len(busy_in([], None)) == 0
 
 
 def test_listening_is_for_others() -> None:
-    assert list(open_ports(TCP, "tcp")) == [("7275385", 8080)]
-    assert list(open_ports(UDP6, "udp6")) == [("81", 5300)]
+    found = [
+        ("tcp", told("LISTEN", "0.0.0.0", 8080)),
+        ("tcp", told("LISTEN", "127.0.0.1", 8081)),
+        ("udp", told("UNCONN", "::", 5300)),
+        ("udp", told("UNCONN", "::", 54321)),
+        ("udp", told("UNCONN", "::1", 53)),
+    ]
+    assert [(proto, socket.port) for proto, socket in open_ports(found)] == [("tcp", 8080), ("udp", 5300)]
+
+
+def answer(family: int, state: int, here: str, port: int, *, info: bytes = b"", length: int | None = None) -> bytes:
+    """A socket as the kernel tells it (linux/inet_diag.h)."""
+    addresses = socket.inet_pton(family, here).ljust(16, b"\0") + bytes(16)
+    body = struct.pack("=BBBB", family, state, 1, 2) + struct.pack("!HH", port, 4000) + addresses + bytes(12)
+    body += struct.pack("=5I", 9, 3, 4, 0, 77)
+    body += struct.pack("=HH", 5, 8) + b"\0" * 4  # an attribute that we do not know
+    body += struct.pack("=HH", 4 + len(info), 2) + info
+    return struct.pack("=IHHII", length or 16 + len(body), 20, 2, 1, 0) + body
+
+
+def test_sockets_as_the_kernel_tells_them() -> None:
+    info = struct.pack("=44xI4xI72xQ64xQ", 11, 22, 33, 44)
+    end = struct.pack("=IHHIIi", 20, 3, 2, 1, 0, 0)
+    rows, ended = read(answer(socket.AF_INET, 1, "10.0.5.10", 80, info=info) + end)
+    assert ended
+    assert rows == [Socket("ESTAB", "10.0.5.10", 80, "0.0.0.0", 3, 4, 2, 44, 33, 11, 22, "77")]
+    (mapped,), ended = read(answer(socket.AF_INET6, 10, "::ffff:10.0.5.10", 80, info=info[:60]))
+    assert not ended
+    assert (mapped.state, mapped.here, mapped.sent, mapped.last_sent) == ("LISTEN", "10.0.5.10", 0, 11)
+    assert read(answer(socket.AF_INET6, 8, "fd00::1", 80))[0][0].here == "fd00::1"
+    with pytest.raises(OSError, match="No such file"):
+        read(struct.pack("=IHHIIi", 36, 2, 0, 1, 0, -2))

@@ -28,7 +28,7 @@ SERVICE = """\
 [Unit]
 StartLimitIntervalSec=0
 [Service]
-Type={type}
+Type=notify
 ExecStart=/usr/local/bin/answer
 Restart=always
 RestartSec=0.2
@@ -65,8 +65,8 @@ def answers(name):
             "/usr/local/bin/answer": File.read("answer", mode=0o755),
             "/etc/answer.conf": File(f"{how} {name} {knobs.TURN}\n", restart=["answer.service"]),
         },
-        # a unit that never says that it has started keeps the boot of its container from ending
-        units={"answer.service": Unit(SERVICE.format(type="notify" if how == "hang" else "exec"))},
+        # one that hangs never says that it has started, which keeps the boot of its container from ending
+        units={"answer.service": Unit(SERVICE)},
         probes=[Probe.http(8080, contains=name, timeout=8)],
     )
 

@@ -16,7 +16,7 @@ from eyas.kind.container.health import ill
 from eyas.kind.container.text import tables, words
 from eyas.kind.slots import split
 
-PAUSE = 0.02  # seconds between two looks
+PAUSE = 0.01  # seconds between two looks
 OTHERWISE = 1.0  # seconds after which a unit that is up listens where it wants to
 
 

@@ -21,12 +21,28 @@ AGENT = """
 import json, os, sys
 sys.path.insert(0, "/usr/local/lib/eyas/agent/current")
 from eyas.core import paths
+from eyas.core.errors import Failed
 from eyas.core.system import Door
+from eyas.host.command import run
 from eyas.host.real import Real
+from eyas.host.units import parse_show, show_argv
 system, ports = Real(), []
 def door(*ports):
     return Door("shop", ("10.0.7.10", "fd00:7::10"), tuple(map(tuple, ports)))
+def states(found):
+    return {name: dict(vars(state)) for name, state in sorted(found.items())}
+def job(verb, *units):
+    try:
+        getattr(system.units, verb)(units, machine="shop")
+    except Failed as error:
+        return error.message
+    return ""
 verbs = {
+    "states": lambda *names: states(system.units.show(names, machine="shop")),
+    "systemctl": lambda *names: states(parse_show(run(show_argv(names, "shop")).text)),
+    "job": job,
+    "reread": lambda: system.units.daemon_reload(machine="shop"),
+    "direct": lambda: bool(system.units._inner["shop"].is_open()),
     "hold": lambda seconds, *ports: system.traffic.hold(door(*ports), seconds),
     "release": lambda *ports: system.traffic.release(door(*ports)),
     "release_all": lambda: system.traffic.release_all(),
