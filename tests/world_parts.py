@@ -230,6 +230,7 @@ class WorldTraffic:
         self.held: dict[Door, float] = {}
         self.ever: list[Door] = []
         self.connections: dict[str, int] = {}
+        self.late: set[str] = set()  # containers whose services are not up when systemd in them is
         self.open: dict[tuple[str, str], tuple[tuple[str, int], ...]] = {}  # (container, unit): what it listens on
 
     def hold(self, door: Door, seconds: float) -> None:
@@ -257,6 +258,9 @@ class WorldTraffic:
         if container not in self.world.roots:
             return ()
         return tuple(sorted({port for unit in units for port in self.open.get((container, unit), ())}))
+
+    def back(self, container: str) -> bool:
+        return container not in self.late
 
     def forget(self, addresses: Sequence[str]) -> None:
         self.world.fuse.act()

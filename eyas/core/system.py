@@ -320,6 +320,10 @@ class Traffic(Protocol):
         of it (not on its loopback). Sockets that systemd inside keeps open itself (systemd.socket(5)) do not count:
         they wait by themselves."""
 
+    def back(self, container: str) -> bool:
+        """Whether somebody listens again wherever somebody did when all of the container was held; also when nobody
+        knows that (another process held it)."""
+
     def forget(self, addresses: Sequence[str]) -> None:
         """Let the kernel forget connections that were led to these addresses, where nobody is any more: whoever still
         sends is led to who is there now."""

@@ -80,6 +80,16 @@ def listening(container: str, units: Sequence[str]) -> tuple[tuple[str, int], ..
     return tuple(sorted({inodes[inode] for inode in found & inodes.keys()}))
 
 
+def open_to_others(container: str) -> frozenset[tuple[str, int]]:
+    """All (protocol, port) pairs that anybody in a running container listens on, for others."""
+    leader = _leader(container)
+    try:
+        found = open_ports(diag.listeners(leader)) if leader else ()
+        return frozenset((proto, socket.port) for proto, socket in found)
+    except OSError:  # it ends while we look
+        return frozenset()
+
+
 def open_ports(sockets: Iterable[tuple[str, Socket]]) -> Iterator[tuple[str, Socket]]:
     """Those among what waits for others that do so for the outside. A client's own of UDP has a port of the kernel's
     choice."""

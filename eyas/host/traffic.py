@@ -27,6 +27,7 @@ class RealTraffic:
         self._handover = Handover()
         self._ends: dict[held.Element, float] = {}  # by the monotonic clock
         self._began: dict[Door, float] = {}  # by the same
+        self._open: dict[str, frozenset[tuple[str, int]]] = {}  # where containers that are held listened before
         self._left = False  # whether a process that is gone may have left something held
         self._ahead: Running | None = None  # an nft(8) that waits for its text, so that a release is quick
 
@@ -42,6 +43,8 @@ class RealTraffic:
             self._held[door] = hold
             self._began.setdefault(door, now)
             self._ends.update(ends)
+            if not door.ports:
+                self._open.setdefault(door.container, connections.open_to_others(door.container))
             self._ahead = self._ahead or _begun()
 
     def release(self, door: Door) -> None:
@@ -50,6 +53,8 @@ class RealTraffic:
             mine = [d for d in self._held if d == door or (d.container == door.container and not door.ports)]
             known = [self._held.pop(d) for d in mine]
             waited = self._waited(mine)
+            if not door.ports:
+                self._open.pop(door.container, None)
             if not known and not os.path.exists(paths.HELD):
                 return
             let_go = [held.hold(door, _ruleset()), *known]
@@ -90,6 +95,7 @@ class RealTraffic:
             waited = self._waited([*self._held])
             self._held.clear()
             self._ends.clear()
+            self._open.clear()
             self._left = False
             if os.path.exists(paths.HELD):
                 _nft(held.flush(), "release what is held", missing=True)
@@ -110,6 +116,9 @@ class RealTraffic:
 
     def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
         return connections.listening(container, units)
+
+    def back(self, container: str) -> bool:
+        return self._open.get(container, frozenset()) <= connections.open_to_others(container)
 
     def forget(self, addresses: Sequence[str]) -> None:
         from eyas.host import conntrack

@@ -118,6 +118,7 @@ def row(digest: str, **more: Any) -> dict[str, Any]:
         ("/etc/systemd/system/app.service", {}, "restart_unit", "app.service"),
         ("/etc/systemd/system/app.service.d/x.conf", {}, "restart_unit", "app.service"),
         ("/etc/systemd/system/job@.service", {}, "restart_unit", "job@*.service"),
+        ("/etc/systemd/system/job-.service.d/x.conf", {}, "restart_unit", "job-*.service"),
         ("/etc/systemd/system/multi-user.target.wants/app.service", {"type": "link"}, "live", ""),
     ],
 )

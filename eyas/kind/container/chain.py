@@ -24,12 +24,13 @@ from eyas.core.system import Door, System
 from eyas.core.words import Fields, Json, Step
 from eyas.kind.common import Deed, integer, table
 from eyas.kind.container.disk import name_of
-from eyas.kind.container.text import words
+from eyas.kind.container.text import tables, words
 from eyas.kind.slots import split
 
 HOLD, DRAIN, SETTLE = 30, 10, 2
 """Seconds where a spec does not say: one that an older version of eyas wrote."""
 PAUSE = 0.01  # seconds between two looks at connections
+LISTENS = 3.0  # seconds that a container without probes may take, once it is up, to listen where it did before
 MOST_SHOWN = 3
 
 Ports = Sequence[tuple[str, int]]
@@ -158,8 +159,14 @@ def cut_off(name: str, seconds: int, busy: Sequence[str]) -> str | None:
 
 
 def _release(system: System, step: Step, _saved: Json) -> None:
-    if integer(step.args.get("seconds"), HOLD):
-        system.traffic.release(door_of(step))
+    if not integer(step.args.get("seconds"), HOLD):
+        return
+    name = name_of(step)
+    if not tables(spec_on_disk(system, name).get("probes")):  # nothing has told more than that systemd is up
+        until = time.monotonic() + LISTENS
+        while not system.traffic.back(name) and time.monotonic() < until:
+            time.sleep(PAUSE)
+    system.traffic.release(door_of(step))
 
 
 hold = Deed(_hold)

@@ -248,14 +248,15 @@ def notices(path: str, new: Mapping[str, Json], old: Mapping[str, Json]) -> tupl
 
 
 def unit_of(path: str) -> str:
-    """The unit that a path is the file or a drop-in of, '' for any other. A template stands for all its instances."""
+    """The unit that a path is the file or a drop-in of, '' for any other. A template stands for all its instances, a
+    prefix (``x-.service.d``) for all units that begin so (systemd.unit(5))."""
     for place in UNIT_PLACES:
         if not path.startswith(place):
             continue
         first, _, rest = path.removeprefix(place).partition("/")
         name = first.removesuffix(".d") if rest and first.endswith(".d") else first if not rest else ""
         if name.endswith(SUFFIXES):
-            return name.replace("@.", "@*.")
+            return (name.replace("-.", "-*.") if rest else name).replace("@.", "@*.")
     return ""
 
 

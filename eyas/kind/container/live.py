@@ -122,12 +122,12 @@ def perform(system: System, name: str, old: Fields, new: Fields, known: Json, *,
     again = edit.restart | ports.stiff(system, name, edit.reload)
     reload = sorted(edit.reload - again)
     with ports.Held(system, name, new, table(known), back=back) as held:
-        system.units.try_restart(sorted(again), machine=name)
         try:
+            system.units.try_restart(sorted(again), machine=name)
             system.units.reload(reload, machine=name)
             system.units.start(start, machine=name)
         except Failed as error:
-            raise unhealthy(system, name, error.message, units=reload + start, folder=_journal(new)) from None
+            raise _of_job(system, name, new, error, [*sorted(again), *reload, *start]) from None
         if not held.answers():  # first of all: who waits is let in as soon as somebody listens
             _well(system, name, new, sorted(again | edit.reload | {*start}))
             if not held.wait():  # who waits goes on waiting while this is taken back
@@ -148,6 +148,12 @@ def _well(system: System, name: str, spec: Fields, units: list[str]) -> None:
             units=[unit.name],
             folder=_journal(spec),
         )
+
+
+def _of_job(system: System, name: str, spec: Fields, error: Failed, units: list[str]) -> Failed:
+    """The error of a job with what its units said last: those that the error names, where it names some."""
+    named = [unit for unit in units if unit in error.message] if len(units) > 1 else []
+    return unhealthy(system, name, error.message, units=named or units, folder=_journal(spec))
 
 
 def _journal(spec: Fields) -> str:

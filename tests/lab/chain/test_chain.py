@@ -82,6 +82,18 @@ def test_a_unit_that_fails_after_its_restart_is_undone(row: Row) -> None:
     assert row.held() == ""
 
 
+def test_a_unit_whose_job_fails_is_undone(row: Row) -> None:
+    """With other settings it does not even start: the report has its own last words."""
+    before = row.invocations()
+    said = row.undone(
+        ("ExecStart=/usr/local/bin/serve", "ExecStartPre=sh -c 'echo no luck; exit 3'\\nExecStart=/usr/local/bin/serve")
+    )
+    assert "cannot restart serve.service in " in said.err
+    assert "no luck" in said.out, "the last words of the unit"
+    assert row.invocations() == before
+    assert row.held() == ""
+
+
 def test_a_unit_inside_restarts_unnoticed(row: Row) -> None:
     """The server takes half a second to listen again; its container goes on, and its clients wait that long."""
     before = row.invocations()
@@ -99,9 +111,11 @@ def test_a_roll_under_load(row: Row) -> None:
     """One after the other in the order of their edges; new connections wait for as long as their container takes. One
     has a unit that ignores the end: it holds up for the declared time, and no longer."""
     before = row.invocations()
-    with row.load_on("two", seconds=14) as load:
+    # One has no probes, and its server is up later than its systemd: the clients wait for it all the same.
+    with row.load_on("two", seconds=14) as load, row.load_on("one", seconds=14) as unproved:
         row.change(ALL_BIGGER)
     assert load.failed == 0, load.seen
+    assert unproved.failed == 0, unproved.seen
     times = row.times()
     held = {name: times[("release", name)][1] - times[("hold", name)][0] for name in NAMES}
     print(f"held: {held}, longest request {load.longest}")
