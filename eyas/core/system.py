@@ -304,8 +304,7 @@ class Traffic(Protocol):
         kernel lets go by itself. What is established goes on. Held twice is held once, until the later end."""
 
     def release(self, door: Door) -> None:
-        """Let go, and hand over the attempts that waited, so that no client waits for its own next attempt. No error
-        when nothing is held."""
+        """Let go, if it is held, and hand over the attempts that waited: no client waits for its own next one."""
 
     def release_all(self) -> None:
         """Let go of everything, also of what another process held."""
@@ -316,17 +315,14 @@ class Traffic(Protocol):
         idle ones. Each in words: who made it, to which port, its state. None for a container that does not run."""
 
     def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
-        """The (protocol, port) pairs that processes of these units in a running container listen on, seen from outside
-        of it (not on its loopback). Sockets that systemd inside keeps open itself (systemd.socket(5)) do not count:
-        they wait by themselves."""
+        """The (protocol, port) pairs that processes of these units in a running container listen on for the outside.
+        Sockets that systemd inside keeps open itself (systemd.socket(5)) do not count: they wait by themselves."""
 
     def back(self, container: str) -> bool:
-        """Whether somebody listens again wherever somebody did when all of the container was held; also when nobody
-        knows that (another process held it)."""
+        """Whether somebody listens again wherever somebody did when all of it was held; also when nobody knows."""
 
     def forget(self, addresses: Sequence[str]) -> None:
-        """Let the kernel forget connections that were led to these addresses, where nobody is any more: whoever still
-        sends is led to who is there now."""
+        """Let the kernel forget connections led to these addresses: whoever still sends is led to who is there now."""
 
 
 class Keys(Protocol):
