@@ -16,6 +16,8 @@ from eyas.host.diag import Socket
 GROUP = "/sys/fs/cgroup/machine.slice"
 PROC = "/proc"
 RECENT = 200  # milliseconds
+CLOSED_HERE = ("FIN-WAIT-1", "CLOSING", "LAST-ACK")  # states of connections that the program inside has closed
+GONE = 4  # times that something was sent again without an answer: with doubled pauses some three seconds
 EPHEMERAL = 32768  # ports that the kernel gives to clients begin here (ip_local_port_range, ip(7))
 
 
@@ -54,6 +56,11 @@ def _loopback(address: str) -> bool:
 def _is_busy(socket: Socket) -> bool:
     if socket.state == "SYN-RECV":
         return not socket.tries  # a handshake under way; one that the client does not go on with is none
+    if socket.unsent and socket.tries >= GONE:
+        return False  # who is there no more is not waited for
+    if socket.state in CLOSED_HERE:
+        # What was said last counts as one: when only that was not confirmed, the other one has all that was sent.
+        return socket.unsent > 1
     if socket.unread or socket.unsent:
         return True
     if socket.state == "ESTAB" and min(socket.last_sent, socket.last_received) < RECENT:

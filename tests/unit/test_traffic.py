@@ -199,17 +199,24 @@ SOCKETS = [
     told("SYN-RECV", "fd00:5::10", 22, "fd00:5::20"),
     told("SYN-RECV", "fd00:5::10", 22, "fd00:5::21", tries=2),
     told("ESTAB", "127.0.0.1", 8080, "127.0.0.1", unsent=5),
+    told("LAST-ACK", "10.0.5.10", 8080, "198.51.100.6", unsent=1, sent=503, received=61, last_sent=9000),
+    told("FIN-WAIT-1", "10.0.5.10", 8080, "198.51.100.7", unsent=70, **ANSWERED),
+    told("FIN-WAIT-1", "10.0.5.10", 8080, "198.51.100.8", unsent=70, tries=4, **ANSWERED),
+    told("CLOSE-WAIT", "10.0.5.10", 8080, "198.51.100.10", unread=20, **ANSWERED),
     told("ESTAB", "10.0.5.10", 40000, "198.51.100.9", unsent=5, **(ANSWERED | {"last_received": 5})),
 ]
 
 
 def test_connections_in_the_middle_of_something() -> None:
-    """.2 and .3 wait for an answer; .4 was answered just now; .5 is being sent to; ::20 is at the door."""
+    """.2 and .3 wait for an answer; .4 was answered just now; .5 and .7 are being sent to; .10 has asked and will send
+    no more; ::20 is at the door. .6 has all, only that it knows of the end was not heard; .8 is gone."""
     assert busy_in(SOCKETS, None) == (
         *(f"198.51.100.{number} to port 8080 (ESTAB)" for number in (2, 3, 4, 5)),
         "fd00:5::20 to port 22 (SYN-RECV)",
+        "198.51.100.7 to port 8080 (FIN-WAIT-1)",
+        "198.51.100.10 to port 8080 (CLOSE-WAIT)",
     )
-    assert len(busy_in(SOCKETS, {8080})) == 4
+    assert len(busy_in(SOCKETS, {8080})) == 6
     assert len(busy_in(SOCKETS, {22})) == 1
     assert len(busy_in(SOCKETS, {40000})) == 0
     assert len(busy_in([], None)) == 0

@@ -171,6 +171,9 @@ def test_a_flood_is_not_kept(rig: Hold) -> None:
     assert rig.internet.get(f"http://{PUBLIC[4]}/", timeout=20) == "shop sees 198.51.100.10"
 
 
+AWAY = "type filter hook prerouting priority raw; policy accept;"
+
+
 def test_what_is_under_way_is_seen(rig: Hold) -> None:
     """A request that was not answered yet; not a connection that is idle."""
     with rig.agent() as agent:
@@ -192,6 +195,16 @@ def test_what_is_under_way_is_seen(rig: Hold) -> None:
                 assert agent("busy", ("tcp", 8081)) == 0
                 assert asking.communicate()[0] == "shop sees 198.51.100.10\n"
             rig.host.wait_until(lambda: agent("busy") == 0, "nobody is busy", 5)
+        with rig.background("internet", *slow):
+            time.sleep(0.7)
+            assert agent("busy") == 1
+            rig.host.succeed("nft", f"table ip away {{ chain in {{ {AWAY} ip saddr 198.51.100.10 drop; }}; }}")
+            try:
+                time.sleep(2)
+                assert agent("busy") == 1, "its answer is on its way"
+                rig.host.wait_until(lambda: agent("busy") == 0, "a client that is gone is not waited for", 20)
+            finally:
+                rig.host.succeed("nft", "delete table ip away")
 
 
 def test_the_host_is_whole_afterwards(rig: Hold) -> None:
