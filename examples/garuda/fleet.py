@@ -8,6 +8,7 @@ from eyas import (
     Bind,
     Bridge,
     Container,
+    Egress,
     File,
     Fleet,
     Forward,
@@ -16,6 +17,7 @@ from eyas import (
     Limits,
     Location,
     Open,
+    Pool,
     Proxy,
     Redirect,
     Site,
@@ -97,6 +99,9 @@ social = ours(
     after=[postgres],
 )  # fmt: skip
 
+FRONTED = ["www.google.com", "translate.google.com", "www.youtube.com", "i.ytimg.com", "www.reddit.com"]
+"""What the privacy front-ends of the stack ask in their users' stead."""
+
 stacks = ours(
     "docker", 100,
     docker("/data_1/docker/docker"),
@@ -106,6 +111,7 @@ stacks = ours(
     ),
     binds=[kept("/data_1/containers/docker", "/var/garuda/compose/all-in-one")],
     after=[postgres], ssh_port=225, forwards=[Forward(27017)],
+    egress=[Egress("front-ends", to=FRONTED, via=Pool(32, per="sticky", sticky="15m"))],
 )  # fmt: skip
 
 APPS = {
@@ -116,10 +122,15 @@ APPS = {
 
 # --- builders ------------------------------------------------------------------------------------------------------
 
+forges = Egress(
+    "forges", to=["github.com", "codeload.github.com", "gitlab.com", "invent.kde.org", "aur.archlinux.org"],
+    ports=[443], via=Pool(64), ceiling=5000,
+)  # fmt: skip
+
 
 def builds(name, last, *parts, **more):
-    """A package builder: its builds give way to everybody else."""
-    return ours(name, last, *parts, limits=Limits(cpu_weight=50, memory="8G"), **more)
+    """A package builder: its builds give way to everybody else, and ask forges from many addresses, each its own."""
+    return ours(name, last, *parts, limits=Limits(cpu_weight=50, memory="8G"), egress=[forges], **more)
 
 
 repo = builds(
