@@ -58,6 +58,7 @@ EGRESS_RULES = f"{ETC}/egress.nft"  # rules of outgoing connections, for the boo
 EGRESS_DECLARED = f"{ETC}/egress.json"
 EGRESS = f"{STATE}/egress"  # which addresses there are, and what became of others
 EGRESS_RUNTIME = f"{RUNTIME}/egress"
+EGRESS_POOLS = "/etc/eyas/egress-pools"  # in a container: which of its connections leave by a pool of addresses
 HELD = f"{RUNTIME}/held"  # there while connections may be held, so that nobody asks the kernel for nothing
 
 

@@ -23,6 +23,7 @@ from eyas.parts.postgresql import Database, postgresql
 from eyas.parts.ramdisk import ram_disk
 from eyas.parts.redis import redis
 from eyas.parts.repository import mirror, repository
+from eyas.parts.sources import source_cache
 from eyas.parts.team import members, ssh, team
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "ram_disk",
     "redis",
     "repository",
+    "source_cache",
     "ssh",
     "team",
 ]

@@ -11,11 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from eyas.core.errors import DefinitionError, Diagnostic
-from eyas.model import Bind, File, Probe, System, Unit, origin
+from eyas.model import Backend, Bind, Container, File, Probe, System, Unit, origin
 from eyas.model.values import duration, size
 from eyas.parts.builder import nested_proof
 from eyas.parts.common import LIB, script
 from eyas.parts.scripts import builder
+from eyas.parts.sources import cache_url
 
 PROGRAM = "/usr/local/bin/package-builder"
 UNIT = "package-builder.service"
@@ -58,6 +59,7 @@ def package_builder(
     network: Sequence[str] = (),
     tools: Sequence[str] = (),
     provides: Sequence[str] = (),
+    sources: Container | Backend | str = "",
     packager: str = "",
     arch: str = "x86_64",
 ) -> System:
@@ -68,7 +70,9 @@ def package_builder(
     the key (made by whoever is first). Builders share the last two. ``schedules``: times by name.
     ``jobs``: builds at once. ``root``: the cap of one clean root in RAM, ``ram`` of all of them; what does not fit is
     built on disk, and says so. ``keep``: versions of each package that stay. ``network``: packages whose build() may
-    use the network. ``tools``: more Debian packages for the roots, ``provides``: which dependencies they meet.
+    use the network. ``sources``: a `source_cache` by which all that is on http(s) is fetched, git too: the container
+    that it is in, or its name, one of its ports, or a URL. ``tools``: more Debian packages for the roots,
+    ``provides``: which dependencies they meet.
 
     Raises DefinitionError for a folder without packages, and for schedules that cannot be.
     """
@@ -76,6 +80,7 @@ def package_builder(
     folder = (Path(frame.f_code.co_filename).parent if frame is not None else Path()) / packages
     where = origin.where(frame)
     planned = {name: _schedule(where, name, when) for name, when in (schedules or {}).items()}
+    url, uses = cache_url(sources) if sources else ("", [])
     config = {
         "repository": repository,
         "directory": directory,
@@ -88,6 +93,7 @@ def package_builder(
         "retry": duration(retry),
         "network": sorted(network),
         "provides": sorted({*GIVEN, *provides}),
+        "sources": url,
         "packager": packager or f"{repository} <{repository}@localhost>",
         "schedules": {name: [list(one.packages), one.priority] for name, one in planned.items()},
     }
@@ -108,6 +114,7 @@ def package_builder(
             Bind(signing, "/etc/package-builder/signing", persistent=True, shared=True, mode=0o700),
         ],
         grants=["nspawn"],
+        uses=uses,
         probes=[Probe.unit(UNIT)],
     )
 

@@ -125,7 +125,11 @@ def seen_bind(container: Container) -> list[Json]:
 
 def entries(container: Container) -> list[Entry]:
     """What a container with a pool has beyond others, in its configuration layer."""
-    return [text("/etc/gai.conf", GAI)] if pooled(container) else []
+    if not pooled(container):
+        return []
+    # By the first line that fits: whether another address may be tried where one was refused.
+    rows = [("pool" if rule.pool else "other", to) for rule in container.egress for to in (*rule.to,) or ("*",)]
+    return [text("/etc/gai.conf", GAI), text(paths.EGRESS_POOLS, "".join(f"{how} {to}\n" for how, to in rows))]
 
 
 def _uid(rule: Egress, users: Sequence[User], facts: Mapping[str, Any]) -> int | None:

@@ -26,6 +26,7 @@ from eyas.parts import (
     published,
     redis,
     repository,
+    source_cache,
     ssh,
     team,
 )
@@ -54,6 +55,7 @@ def every_part() -> list[System]:
         redis(),
         meshcentral("mesh.example.org", database="postgres", front="web-front"),
         repository(modules={"repos": "/srv/http/repos"}),
+        source_cache("/srv/sources"),
         nspawn_builder(),
         loops(),
         team([User("ann", 1001)]),

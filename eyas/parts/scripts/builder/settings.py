@@ -46,6 +46,8 @@ class Settings:
     """Packages whose build() may use the network."""
     provides: tuple[str, ...] = ()
     """Dependencies that the root has anyhow."""
+    sources: str = ""
+    """Where a source cache is asked; '': everybody is asked by ourselves."""
     packager: str = "Package Builder <builder@localhost>"
     schedules: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
     """By name: patterns of packages, and the priority of their builds."""

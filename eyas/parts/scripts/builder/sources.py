@@ -10,25 +10,18 @@ import hashlib
 import os
 import re
 import shutil
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from .files import NEW, copy, get_json, locked, put_json, sync
-from .run import Delayed, Refused, run
+from .files import NEW, copy, locked, sync
+from .run import Done, Refused, run
 from .settings import Settings
+from .upstream import ANOTHER, PATIENCE, REFUSALS, Answered, Upstream, answered, fetched, git_words
 
 SUMS = ("b2", "sha512", "sha384", "sha256", "sha224")
 """Checksums of a PKGBUILD that we trust to name a file."""
-GONE = (401, 403, 404, 410)
-"""Answers that another try will not change."""
-PATIENCE = 30
 
 
 @dataclass(frozen=True)
@@ -142,12 +135,7 @@ def _file(settings: Settings, source: Source, to: Path) -> str:
 
 def _download(settings: Settings, source: Source, kept: Path) -> None:
     new = kept.with_name(f".{kept.name}{NEW}")
-    ask = urllib.request.Request(source.url, headers={"User-Agent": "package-builder"})  # noqa: S310
-    with (
-        Upstream(settings, source.url),
-        urllib.request.urlopen(ask, timeout=PATIENCE) as answer,  # noqa: S310
-        new.open("wb") as file,
-    ):
+    with fetched(settings, source.url) as answer, new.open("wb") as file:
         shutil.copyfileobj(answer, file)
     if source.sum:
         name = {"b2": "blake2b"}.get(source.kind, source.kind)
@@ -160,48 +148,10 @@ def _download(settings: Settings, source: Source, kept: Path) -> None:
     new.rename(kept)
 
 
-class Upstream:
-    """Asking somebody else: what goes wrong there is a delay, for all who need something of that host."""
-
-    def __init__(self, settings: Settings, url: str) -> None:
-        self.host = urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
-        self.path = settings.cache / "hosts" / re.sub(r"[^\w.-]", "_", self.host)
-        self.pause = settings.retry
-
-    def __enter__(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        known = get_json(self.path)
-        wait = float(known["until"]) - time.time() if known else 0
-        if wait > 0:
-            raise Delayed(f"{self.host} asked for a pause", wait)
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, urllib.error.HTTPError):
-            if error.code in GONE:
-                raise Refused(f"cannot fetch {error.url}: {error.code} {error.reason}") from error
-            wait = _after(error.headers.get("Retry-After", ""))
-            if error.code in (429, 503):
-                wait = wait or self.pause
-                put_json(self.path, {"until": time.time() + wait})
-            raise Delayed(f"{self.host} answers {error.code} {error.reason}", wait) from error
-        if isinstance(error, OSError):
-            raise Delayed(f"{self.host} is away: {getattr(error, 'reason', error)}") from error
-
-
-def _after(text: str) -> float:
-    """Retry-After: seconds, or a date (RFC 9110)."""
-    if text.isdigit():
-        return float(text)
-    with suppress(ValueError, TypeError):
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    return 0
-
-
 # ------------------------------------------------------------ git
 
 
 GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": str(PATIENCE)}
-RATE = ("429", "rate limit", "too many requests")
 
 
 def _mirror(settings: Settings, source: Source, to: Path) -> str:
@@ -227,21 +177,34 @@ def _mirror(settings: Settings, source: Source, to: Path) -> str:
 
 
 def _fetch(settings: Settings, url: str, kept: Path) -> None:
-    with Upstream(settings, url):
-        pass  # only whether it asked for a pause
-    if kept.is_dir():
-        done = run(["git", "--git-dir", str(kept), "fetch", "--quiet", "--prune", "origin"], env=GIT, timeout=3600)
-    else:
-        new = kept.with_name(f".{kept.name}{NEW}")
-        shutil.rmtree(new, ignore_errors=True)
-        done = run(["git", "clone", "--quiet", "--mirror", url, str(new)], env=GIT, timeout=3600)
+    upstream = Upstream(settings, url)
+    upstream.admit()
+    for tries in range(1, ANOTHER + 1):
+        done, answer = _git(settings, url, kept)
         if done.code == 0:
-            new.rename(kept)
-    if done.code:
-        host = urllib.parse.urlsplit(url).netloc
-        if any(word in done.err.lower() for word in RATE):
-            put_json(settings.cache / "hosts" / re.sub(r"[^\w.-]", "_", host), {"until": time.time() + settings.retry})
-        raise Delayed(f"{host} is away: {done.last}")
+            return
+        if answer.status not in (*REFUSALS, 503):
+            raise upstream.away(done.last)
+        upstream.refused(answer.status, done.last, answer.wait, answer.ends, tries)
+
+
+def _git(settings: Settings, url: str, kept: Path) -> tuple[Done, Answered]:
+    """One try to make a mirror or to bring it up to date; git(1) itself does not tell when to come back."""
+    trace = kept.with_name(f".{kept.name}.{os.getpid()}.trace")
+    env = {**GIT, "GIT_TRACE_CURL": str(trace), "GIT_TRACE_CURL_NO_DATA": "1"}
+    git = ["git", *git_words(settings)]
+    try:
+        if kept.is_dir():
+            done = run([*git, "--git-dir", str(kept), "fetch", "--quiet", "--prune", "origin"], env=env, timeout=3600)
+        else:
+            new = kept.with_name(f".{kept.name}{NEW}")
+            shutil.rmtree(new, ignore_errors=True)
+            done = run([*git, "clone", "--quiet", "--mirror", url, str(new)], env=env, timeout=3600)
+            if done.code == 0:
+                new.rename(kept)
+        return done, answered(trace.read_text(errors="replace") if trace.exists() else "")
+    finally:
+        trace.unlink(missing_ok=True)
 
 
 def _revision(kept: Path, kind: str, value: str) -> str:

@@ -1,0 +1,70 @@
+"""A cache of sources from the chair of those who use it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from eyas.lab.testing import retry
+from tests.lab.rig import Rig
+
+URL = "http://10.0.8.10:3128"
+ANSWER = "%{http_code} %header{x-source-cache} %header{retry-after}"
+
+
+@dataclass
+class Cached(Rig):
+    """The fleet of the folder ``fleet``."""
+
+    declared = Path(__file__).parent / "fleet"
+
+    def begin(self) -> None:
+        super().begin()
+        authority = (self.lab.ca_dir / "ca.pem").read_text()
+        self.succeed("cache", "sh", "-c", "cat >>/etc/ssl/certs/ca-certificates.crt", input=authority)
+
+    def ask(self, url: str, *options: str) -> list[str]:
+        """Status, how the cache has it, and Retry-After where there is one, of a URL that is asked for through it."""
+        scheme, _, rest = url.partition("://")
+        argv = ("curl", "-sS", "-o", "/dev/null", "-w", ANSWER, *options, f"{URL}/{scheme}/{rest}")
+        return self.succeed("forge", *argv).split()
+
+    def body(self, url: str) -> str:
+        scheme, _, rest = url.partition("://")
+        return self.get("forge", f"{URL}/{scheme}/{rest}")
+
+    def empty(self) -> None:
+        """Start it anew, with nothing."""
+        script = "systemctl stop nginx; rm -rf /var/cache/source-cache/* /var/log/nginx/*; systemctl start nginx"
+        self.succeed("cache", "sh", "-c", script)
+        retry(lambda: self.execute("forge", "curl", "-sS", f"{URL}/").code == 0, "the cache answers", 20)
+
+    @contextmanager
+    def queued(self) -> Iterator[Callable[..., str]]:
+        """A package like ``tool`` under a name of its own, in the queue of the builder, which has no sources at all.
+        A function that tells what is known of its build: the state, or another word of it."""
+        name, place = f"tool{time.time_ns()}", "/etc/eyas/packages"
+        copy = f"mkdir {place}/{name}; sed s/^pkgname=.*/pkgname={name}/ {place}/tool/PKGBUILD >{place}/{name}/PKGBUILD"
+        self.succeed("forge", "sh", "-c", f"rm -rf /var/cache/package-builder/*; {copy}; package-builder queue {name}")
+
+        def build(what: str = "state") -> str:
+            rows = json.loads(self.succeed("forge", "package-builder", "list", "--json"))["builds"]
+            return next(str(row[what]) for row in rows if row["package"] == name)
+
+        try:
+            yield build
+        finally:
+            self.succeed("forge", "rm", "-rf", f"{place}/{name}")
+
+    def passed_on(self) -> int:
+        """How many requests it could not answer by itself."""
+        lines = self.succeed("cache", "cat", "/var/log/nginx/source-cache.log").splitlines()
+        return sum(" HIT " not in line for line in lines if "10.0.8.20" in line and " GET / " not in line)
+
+    def said(self) -> str:
+        """What the cache wrote to the journal of its container."""
+        return self.succeed("cache", "journalctl", "-q", "-o", "cat", "-t", "source_cache")

@@ -1,0 +1,117 @@
+"""A cache of sources asks others once, waits when asked to, and keeps below a ceiling; a builder asks nobody else."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from eyas.lab.testing import retry
+from eyas.lab.upstream import Upstream
+from tests.lab.sources.cached import URL, Cached
+
+HOST6, HOST4 = "2001:db8:5:1::2", "203.0.113.112"
+
+
+def test_what_was_fetched_once_is_not_asked_for_again(cache: Cached, up: Upstream) -> None:
+    """Over both schemes and families, by IPv6 where there is a choice; what is no name of the world is refused."""
+    asked = [
+        "http://sources.example.net/files/a?size=100000",
+        "https://six.example.net/files/b",
+        "https://four.example.net/files/b",
+    ]
+    assert [cache.ask(url) for url in asked] == [["200", "MISS"]] * 3
+    assert [cache.ask(url) for url in asked] == [["200", "HIT"]] * 3
+    assert up.counts() == {HOST6: 2, HOST4: 1}
+    for url in ("http://10.0.8.20/", "http://forge/", "http://[2001:db8::1]/"):
+        assert cache.ask(url)[0] == "403"
+    assert cache.ask("http://nowhere.example.net/")[0] == "502"
+    assert cache.ask(asked[0], "-X", "PUT")[0] == "403"
+
+
+def test_many_who_want_one_thing_are_one_request(cache: Cached, up: Upstream) -> None:
+    up.set("six.example.net", delay=1)
+    with ThreadPoolExecutor(6) as pool:
+        found = [*pool.map(cache.ask, ["http://six.example.net/files/wanted?size=9000"] * 6)]
+    assert {each[0] for each in found} == {"200"}
+    assert up.counts("six.example.net") == {HOST6: 1}
+
+
+def test_what_there_is_is_served_while_upstream_is_away_or_refuses(cache: Cached, up: Upstream) -> None:
+    """What a repository has is fresh for three seconds here."""
+    refs = "http://six.example.net/dumb/tools.git/info/refs"
+    first = cache.body(refs)
+    revision = up.commit("newer")
+    retry(lambda: revision in cache.body(refs), "the newer revision", 30)
+    assert revision not in first
+    up.commit("newest")
+    up.set("six.example.net", answer=503)
+    retry(lambda: cache.ask(refs)[:2] == ["200", "STALE"], "it is stale", 30)
+    up.stop()
+    try:
+        assert cache.ask(refs)[:2] == ["200", "STALE"]
+        assert revision in cache.body(refs)
+        retry(lambda: cache.ask("http://six.example.net/files/other")[0] == "502", "it is away", 20)
+    finally:
+        up.start()
+    retry(lambda: revision not in cache.body(refs), "the newest revision", 60)
+
+
+def test_nobody_gets_past_the_ceiling_of_a_destination(cache: Cached, up: Upstream) -> None:
+    """200 an hour here."""
+    many = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}\n", f"{URL}/http/six.example.net/files/[1-205]")
+    assert cache.succeed("forge", *many).split() == ["200"] * 200 + ["429"] * 5
+    assert up.counts("six.example.net") == {HOST6: 200}
+    status, _, wait = cache.ask("http://six.example.net/files/more")
+    assert (status, 0 < int(wait) <= 3600) == ("429", True)
+    assert cache.ask("http://six.example.net/files/7") == ["200", "HIT"]
+    assert cache.ask("http://sources.example.net/files/7") == ["200", "MISS"]
+    said = retry(cache.said, "the journal has it", 10)
+    assert (
+        "six.example.net: 200 requests within the hour, which is the ceiling: nothing more is asked there for" in said
+    )
+
+
+def test_who_asks_for_a_pause_gets_it(cache: Cached, up: Upstream) -> None:
+    up.set("six.example.net", limit=2, ban=3)
+    assert [cache.ask(f"http://six.example.net/files/{n}")[0] for n in range(3)] == ["200", "200", "429"]
+    seen = len(up.log("six.example.net"))
+    status, _, wait = cache.ask("http://six.example.net/files/3")
+    assert (status, 0 < int(wait) <= 3) == ("429", True)
+    assert len(up.log("six.example.net")) == seen == 3, "it is left alone"
+    assert cache.ask("http://sources.example.net/files/3")[0] == "200", "others are not"
+    assert "six.example.net answers 429: nothing more is asked there for 3 s" in retry(cache.said, "the journal", 10)
+    retry(lambda: cache.ask("http://six.example.net/files/3")[0] == "200", "it is asked again", 30)
+
+
+def test_a_refused_address_is_told_and_another_one_tried(cache: Cached, up: Upstream) -> None:
+    """Five requests for each address, forty are needed: nobody sees that one was refused."""
+    up.set("pool.example.net", limit=5, ban=600)
+    many = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}\n", f"{URL}/http/pool.example.net/files/[1-80]")
+    assert cache.succeed("forge", *many, timeout=120).split() == ["200"] * 80
+    assert sum(up.counts("pool.example.net", "refused").values()) > 0
+    assert HOST6 not in up.counts("pool.example.net")
+    (pool,) = cache.json("egress")["pools"]
+    retry(lambda: [d for d in cache.json("egress")["pools"][0]["destinations"] if d["refused"]], "it is known", 20)
+    assert pool["rule"] == "cache/pool"
+
+
+def test_a_builder_asks_the_cache_and_nobody_else(cache: Cached, up: Upstream) -> None:
+    with cache.queued() as build:
+        retry(lambda: build() == "published", "it is built", 120, pause=0.5)
+    assert {row.path.partition("?")[0] for row in up.log()} == {
+        "/files/text",
+        "/git/tools.git/info/refs",
+        "/git/tools.git/git-upload-pack",
+    }
+    assert len(up.log()) == cache.passed_on()
+
+
+@pytest.mark.long
+def test_a_pause_that_is_asked_for_is_one_of_the_queue(cache: Cached, up: Upstream) -> None:
+    up.set("sources.example.net", limit=1, ban=5)
+    with cache.queued() as build:
+        retry(lambda: "sources.example.net" in build("why"), "it waits, and knows for whom", 60)
+        retry(lambda: len(up.log()) == 2, "one request was one too many", 5)
+        up.set("sources.example.net", limit=0)
+        retry(lambda: build() == "published", "it is built", 120, pause=0.5)
