@@ -34,6 +34,7 @@ from eyas.parts import (
     meshcentral,
     postgresql,
     repository,
+    source_cache,
     ssh,
     team,
 )
@@ -157,6 +158,7 @@ temeraire = builds(
         nightly=Schedule("*-*-* 02:00:00", priority="idle"),
     ),
     repository(modules={"chaotic-aur": "/srv/http/repos", "iso": "/srv/http/iso"}, connections=80),
+    source_cache("/data_2/cache/sources", space="100G", ceiling=2000),
     syncthing("/var/lib/syncthing"),
     binds=[
         kept("/data_2/chaotic-aur", "/srv/http/repos", shared=True),

@@ -6,12 +6,13 @@ from eyas.parts import join, nginx, package_builder, redis
 
 def builder(repository, **schedules):
     """Builds the packages in packages/REPOSITORY into /srv/http/repos/REPOSITORY, at the times of ``schedules``.
-    All builders share the key and the sources."""
+    All builders share the key and the sources, and ask others by way of the cache in temeraire."""
     # temeraire keeps its own repository at the top of the tree that the others have parts of
     place = "/srv/http/repos" if repository == "chaotic-aur" else f"/srv/http/repos/{repository}"
     return package_builder(
         repository, place, f"packages/{repository}", schedules=schedules,
         data=f"/data_2/builders/{repository}", cache="/data_2/cache/packages", signing="/data_2/signing",
+        sources="http://127.0.0.1:3128" if repository == "chaotic-aur" else "temeraire",
         ram="4G", root="1G", packager="Garuda Builder <builder@example.org>",
     )  # fmt: skip
 

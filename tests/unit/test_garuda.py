@@ -111,11 +111,12 @@ def test_data_is_where_it_was() -> None:
 
 
 def test_everything_but_the_root_of_docker_is_known() -> None:
-    """What persists beyond the fleet's own list is storage of Docker and of the package builders."""
+    """What persists beyond the fleet's own list is storage of Docker, and of the package builders with their cache."""
     found = {bind.target for name in ADDRESSES for bind in merged(container(name)).binds if bind.persistent} - {
         target for _, _, target in PATHS
     }
     builders = {"/var/lib/package-builder", "/var/cache/package-builder", "/etc/package-builder/signing"}
+    builders.add("/var/cache/source-cache")
     assert found == {"/var/lib/docker", *builders}
 
 
