@@ -11,7 +11,10 @@ while read -r key value _; do
     *) servers="$servers $value" ;;
     esac
 done </etc/resolv.conf
-[ -n "$servers" ] || { echo "source-cache: no name server in /etc/resolv.conf" >&2; exit 1; }
+if [ -z "$servers" ]; then
+    echo "source-cache: no name server in /etc/resolv.conf: nothing can be fetched" >&2
+    servers=" 127.0.0.1" # other sites of this nginx go on
+fi
 mkdir -p "$place"
 for family in 4 6; do
     other=$((10 - family))
