@@ -387,12 +387,14 @@ def prove(plan: Plan, before: dict[str, str], after: dict[str, str]) -> tuple[li
 
 def fingerprint(resources: Resources) -> str:
     """What a plan was made from, as a digest: all that is owned, and which containers run with which invocation.
-    Left out is what moves by itself (memory, times, results of probes)."""
+    Left out is what moves by itself: memory, times, results of probes, whether a unit runs that a timer starts."""
     seen: dict[str, Json] = {}
     for id_, resource in resources.items():
         fields = {key: value for key, value in resource.fields.items() if key != "state"}
         state = resource.fields.get("state")
         if isinstance(state, dict):
             fields["state"] = [state.get("active"), state.get("invocation")]
+        if resource.kind == "unit" and "[Install]" not in str(fields.get("content")):
+            fields.pop("running", None)
         seen[id_] = fields
     return digest(seen)

@@ -9,15 +9,18 @@ import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from eyas.core import paths
 from eyas.core.egress import Loaded, Translated
 from eyas.core.errors import Failed
 from eyas.core.words import Json, digest
 from eyas.host.command import CommandFailed, run
+from eyas.host.disk import write_whole
 
 FAMILY, TABLE = "inet", "eyas_egress"
 KINDS = ("set", "map", "limit")
+SETTINGS = f"{paths.EGRESS_RUNTIME}/settings.json"
 VOLATILE = ("handle", "packets", "bytes", "expires", "index", "position")
 
 
@@ -59,6 +62,7 @@ class RealEgress:
     def remove(self) -> None:
         name = f"{FAMILY} {TABLE}"
         run(["nft", "-f", "-"], input=f"table {name}\ndelete table {name}\n")
+        _put_settings_back()
 
     def counted(self, name: str) -> dict[tuple[str, str], int]:
         listed = run(["nft", "-j", "list", "set", FAMILY, TABLE, name], check=False)
@@ -82,13 +86,8 @@ class RealEgress:
         return {str(ipaddress.ip_address(row["dst"])) for row in rows if "dst" in row}
 
     def answer(self, uplink: str, more: Collection[str], less: Collection[str]) -> None:
-        from eyas.host.parts import RealKernel
-
-        kernel = RealKernel()
         if more:
-            for key, value in ((f"conf.{uplink}.proxy_ndp", "1"), (f"neigh.{uplink}.proxy_delay", "0")):
-                if (kernel.get(f"net.ipv6.{key}") or value).strip() != value:
-                    kernel.set(f"net.ipv6.{key}", value)
+            _let_answer(uplink)
         lines = [f"neighbour replace proxy {address} dev {uplink}" for address in sorted(more)]
         lines += [f"neighbour delete proxy {address} dev {uplink}" for address in sorted(less)]
         if lines:
@@ -144,6 +143,40 @@ class RealEgress:
                 wire.sendto(body, path)
         except OSError:
             return  # it does not run, or keeps no journal: the host's own has it too
+
+
+def _let_answer(uplink: str) -> None:
+    """The kernel's settings for that, and a note of what they were; both are gone after a boot."""
+    from eyas.host.parts import RealKernel
+
+    kernel, before = RealKernel(), {}
+    for key, value in (
+        (f"net.ipv6.conf.{uplink}.proxy_ndp", "1"),
+        (f"net.ipv6.neigh.{uplink}.proxy_delay", "0"),  # or the first packets of each address are late
+    ):
+        old = (kernel.get(key) or value).strip()
+        if old != value:
+            before[key] = old
+    if before:
+        write_whole(Path(SETTINGS), json.dumps({**before, **_settings_before()}), 0o600)
+        for key in before:
+            kernel.set(key, "1" if key.endswith("proxy_ndp") else "0")
+
+
+def _put_settings_back() -> None:
+    from eyas.host.parts import RealKernel
+
+    kernel = RealKernel()
+    for key, value in _settings_before().items():
+        kernel.set(key, value)
+    Path(SETTINGS).unlink(missing_ok=True)
+
+
+def _settings_before() -> dict[str, str]:
+    try:
+        return dict(json.loads(Path(SETTINGS).read_bytes()))
+    except (OSError, ValueError):
+        return {}
 
 
 def _said(text: str, inbound: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:

@@ -73,6 +73,7 @@ Before=machines.target
 [Socket]
 ListenDatagram={paths.egress_socket("")}
 {"".join(f"{line}{chr(10)}" for line in listen)}SocketMode=0666
+RemoveOnStop=yes
 DirectoryMode=0755
 ReceiveBuffer=1M
 Service={SERVICE}
