@@ -62,6 +62,8 @@ def test_it_disturbs_nothing_and_is_there_after_the_boot(one: Host, two: Host) -
         assert world.running() == invocations
         # What a plain apply would do now is what it was, but for what nobody had to wait for.
         done = {change.id for change in made.plan.changes if change.id not in read(world)}
+        # Whether one starts at a boot is a file, and in effect as soon as that is there.
+        done |= {c.id for c in made.plan.changes if c.fields and all(f.field == "autostart" for f in c.fields)}
         now = ids(ground, wanted)
         assert set(now) - {f"container:{name}" for name in "abcd"} <= set(whole)
         idle = {id_ for id_, resource in wanted.items() if resource.fields.get("autostart") is False}
