@@ -13,6 +13,10 @@ from collections.abc import Iterator
 
 from eyas.core.egress import Translated
 
+TYPE_CHECKING = False  # as in typing, whose import we do not pay for
+if TYPE_CHECKING:
+    from eyas.host.packet import Flow
+
 NETFILTER = 12  # NETLINK_NETFILTER, which Python names since 3.12 only
 SUBSYSTEM = 1  # NFNL_SUBSYS_CTNETLINK
 GET, DELETE = 1, 2
@@ -28,8 +32,42 @@ PROTOCOL_INFO, TIMEOUT = 4, 7  # CTA_PROTOINFO, CTA_TIMEOUT
 TCP_TIMES = {1: 120, 2: 60, 3: 432000, 4: 120, 5: 60, 6: 30, 7: 120, 8: 10}
 """How long the kernel remembers a connection in a state of TCP, in seconds (nf_conntrack_proto_tcp.c)."""
 FAMILIES = {4: socket.AF_INET, 16: socket.AF_INET6}
+NESTED = 0x8000
 TYPE = 0x3FFF  # without the flags of an attribute's type
 HEADER = struct.Struct("=IHHII")
+
+
+class Known:
+    """Asks for single connections, many a second. OSError when the kernel cannot be asked at all."""
+
+    def __init__(self) -> None:
+        self._kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETFILTER)
+        self._kernel.settimeout(1)
+
+    def has(self, flow: Flow, seconds: float) -> bool:
+        """Whether the kernel knows a connection that began with such a packet and was used in so many seconds; False
+        where it does not say."""
+        family = socket.AF_INET6 if ":" in flow.source else socket.AF_INET
+        try:
+            found = [*_answers(self._kernel, GET, ACK, struct.pack("!BBH", family, 0, 0) + tuple_of(flow))]
+        except OSError:
+            return False
+        return any(_idle(_attributes(body[4:])) <= seconds for body in found)
+
+    def close(self) -> None:
+        self._kernel.close()
+
+
+def tuple_of(flow: Flow) -> bytes:
+    """How the kernel is told which connection is meant (CTA_TUPLE_ORIG)."""
+    six = ":" in flow.source
+    ends = zip((SOURCES[six], TARGETS[six]), (flow.source, flow.target), strict=True)
+    family = socket.AF_INET6 if six else socket.AF_INET
+    place = b"".join(_attribute(kind, socket.inet_pton(family, address)) for kind, address in ends)
+    number = socket.IPPROTO_TCP if flow.proto == "tcp" else socket.IPPROTO_UDP
+    ports = _attribute(2, struct.pack("!H", flow.source_port)) + _attribute(3, struct.pack("!H", flow.port))
+    what = _attribute(1, bytes([number])) + ports
+    return _attribute(ORIGINAL | NESTED, _attribute(IP | NESTED, place) + _attribute(PROTOCOL | NESTED, what))
 
 
 def forget(addresses: tuple[str, ...]) -> int:
@@ -42,7 +80,7 @@ def forget(addresses: tuple[str, ...]) -> int:
             for body in [*_answers(kernel, GET, DUMP, struct.pack("!BBH", family, 0, 0))]:
                 attributes = _attributes(body[4:])
                 if _answers_from(attributes.get(REPLY, b"")) in wanted:
-                    which = struct.pack("=HH", 4 + len(attributes[ORIGINAL]), ORIGINAL | 0x8000) + attributes[ORIGINAL]
+                    which = _attribute(ORIGINAL | NESTED, attributes[ORIGINAL])
                     count += 1
                     for _ in _answers(kernel, DELETE, ACK, struct.pack("!BBH", family, 0, 0) + which):
                         pass
@@ -96,20 +134,27 @@ def translations(sources: frozenset[str]) -> list[Translated]:
             if answered == source:
                 continue
             own, port = (int.from_bytes(what[number], "big") for number in (2, 3))
-            left = int.from_bytes(row.get(TIMEOUT, b""), "big")
-            tcp = _attributes(_attributes(row.get(PROTOCOL_INFO, b"")).get(1, b""))
-            state = tcp.get(1, b"\0")[0]
-            idle = max(0.0, TCP_TIMES.get(state, 0) - left)
             target = socket.inet_ntop(socket.AF_INET6, who[V6_DESTINATION])
             address = socket.inet_ntop(socket.AF_INET6, answered)
-            found.append(Translated(wanted[source], own, target, port, address, idle))
+            found.append(Translated(wanted[source], own, target, port, address, _idle(row)))
     return found
+
+
+def _idle(row: dict[int, bytes]) -> float:
+    """Seconds since a connection over TCP was used last; 0 for others."""
+    left = int.from_bytes(row.get(TIMEOUT, b""), "big")
+    tcp = _attributes(_attributes(row.get(PROTOCOL_INFO, b"")).get(1, b""))
+    return max(0.0, TCP_TIMES.get(tcp.get(1, b"\0")[0], 0) - left)
 
 
 def _answers_from(reply: bytes) -> bytes:
     """Who answers, by the tuple of the way back."""
     addresses = _attributes(_attributes(reply).get(IP, b""))
     return next((addresses[source] for source in SOURCES if source in addresses), b"")
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def _attributes(data: bytes) -> dict[int, bytes]:

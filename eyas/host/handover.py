@@ -1,5 +1,8 @@
 """Attempts to connect that wait, and how they are handed back to the kernel when the wait is over.
 
+Whose client has asked again meanwhile, and got through, is left out: its old packet would be one of a new connection to
+the packet filter where that has seen the end of the real one, and the rest of that would be dropped.
+
 Best effort: whatever fails here means no more than that a client waits for its own next attempt.
 """
 
@@ -9,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from eyas.core import held
+from eyas.host.conntrack import Known
 from eyas.host.nflog import SETTLE, Listener
 from eyas.host.packet import Flow, flow, whole
 from eyas.host.tun import Tun
@@ -29,14 +33,18 @@ class Handover:
     def __init__(self) -> None:
         self._listener: Listener | None = None
         self._tun: Tun | None = None
+        self._known: Known | None = None
+        self._opened = 0.0
         self._kept: dict[Flow, bytes] = {}
 
     def open(self) -> None:
         """Begin to listen; nothing happens when it does already."""
         if self._listener is None:
+            self._opened = time.monotonic()
             try:
                 self._listener = Listener(held.GROUP)
                 self._tun = Tun(held.LINK)
+                self._known = Known()
             except OSError:
                 self.close()
 
@@ -65,18 +73,23 @@ class Handover:
                 time.sleep(pause)
             for packet in piece:
                 try:
-                    if self._tun is not None:
+                    if self._tun is not None and not self._is_through(packet):
                         self._tun.write(whole(packet))
                         given += 1
                 except OSError:
                     continue
         return given
 
+    def _is_through(self, packet: bytes) -> bool:
+        """Only what was used since we listen counts: a client may have had a connection from the same port before."""
+        key = flow(packet)
+        return key is not None and self._known is not None and self._known.has(key, time.monotonic() - self._opened)
+
     def close(self) -> None:
-        for part in (self._listener, self._tun):
+        for part in (self._listener, self._tun, self._known):
             if part is not None:
                 part.close()
-        self._listener = self._tun = None
+        self._listener = self._tun = self._known = None
         self._kept.clear()
 
 

@@ -57,6 +57,37 @@ def test_a_client_does_not_wait_for_its_own_timer(rig: Hold, family: int) -> Non
             assert here.end()["failed"] == 0
 
 
+ONCE = """
+import socket, sys
+with socket.socket() as client:
+    client.bind(("", 41000))
+    client.connect((sys.argv[1], 8081))
+    client.sendall(b"word\\n")
+    print(client.recv(100).decode().split()[0], flush=True)
+"""
+
+
+def test_who_got_through_by_itself_is_not_handed_over(rig: Hold) -> None:
+    """Its first packet, late, would be that of a new connection: what comes of the real one would be dropped then."""
+    with rig.agent() as agent:
+        agent("hold", 60)
+        with rig.background("internet", "python3", "-c", ONCE, PUBLIC[4]) as client:
+            time.sleep(0.7)
+            rig.host.succeed("nft", "flush set inet eyas held_forward")
+            assert client.stdout is not None
+            assert client.stdout.readline() == "shop\n", "it asked again by itself"
+
+        def state() -> str:
+            (line,) = (
+                row for row in rig.host.succeed("cat", "/proc/net/nf_conntrack").splitlines() if "=41000 " in row
+            )
+            return line.split()[5]
+
+        rig.host.wait_until(lambda: state() == "TIME_WAIT", "it is over", 5)
+        agent("release")
+        assert state() == "TIME_WAIT"
+
+
 def test_what_nobody_lets_go_of_is_let_go_by_the_kernel(rig: Hold) -> None:
     """Also when the agent dies; a client that has less patience fails."""
     with rig.agent() as agent:
