@@ -1,8 +1,8 @@
 """How a container tells the host whose a connection is: by a number in each packet (DSCP, RFC 2474).
 
 The host sees addresses alone. Within the container the packet filter knows the user of a socket, and the control group
-of its process: systemd puts that of a service into a set of ours when it starts the service (``NFTSet=``,
-systemd.resource-control(5)). The host's rules go by the number, and take it off before a packet leaves.
+of its process; a service that is named puts its own into a set when it starts (``NFTSet=`` would do that too, and loses
+some of them, systemd 257). The host's rules go by the number, and take it off before a packet leaves.
 
 Everything else in such a container has the number 0, whatever its programs ask for. Who is root in the container can
 say what they like: the number tells users of one container apart, and protects nothing.
@@ -22,6 +22,7 @@ from eyas.model.pieces import System
 T = TypeVar("T", bound=Thing)
 NAME = "eyas-egress-marks.service"
 FILE = "/etc/eyas/egress.nft"
+PROGRAM = "/etc/eyas/egress-unit"
 TABLE = "inet eyas_egress"
 DEEPEST = 6  # levels of control groups below the container's that a service can be at
 
@@ -46,6 +47,13 @@ ExecStop=-/usr/sbin/nft delete table {TABLE}
 WantedBy=sysinit.target
 """
 
+SCRIPT = f"""\
+#!/bin/sh
+# Tell the packet filter that the control group of this service counts for a rule of egress, or does no more.
+group=$(sed -n 's,^0::/,,p' /proc/self/cgroup)
+exec /usr/sbin/nft "$1" element {TABLE} "$2" "{{ \\"$group\\" }}"
+"""
+
 
 def numbers(rules: tuple[Egress, ...]) -> dict[str, int]:
     """Rules that count for a user or a unit only, by name, each with its number."""
@@ -62,6 +70,7 @@ def marks(rules: tuple[Egress, ...]) -> System | None:
         packages=["nftables"],
         files={
             FILE: _at(first, File(_table(rules), reload=[NAME])),
+            **({PROGRAM: _at(first, File(SCRIPT, mode=0o755))} if any(rule.unit for rule in narrow) else {}),
             **{_drop_in(rule.unit): _at(rule, File(_set_of(rule.unit))) for rule in narrow if rule.unit},
         },
         units={NAME: _at(first, Unit(UNIT))},
@@ -70,7 +79,7 @@ def marks(rules: tuple[Egress, ...]) -> System | None:
 
 
 def _table(rules: tuple[Egress, ...]) -> str:
-    """Loaded again without losing what systemd has put into the sets."""
+    """Loaded again without losing what services have put into the sets."""
     known = numbers(rules)
     units = dict.fromkeys(rule.unit for rule in rules if rule.unit)
     lines = [f"add table {TABLE}"]
@@ -102,10 +111,10 @@ def _drop_in(unit: str) -> str:
 
 
 def _set_of(unit: str) -> str:
-    table = TABLE.replace(" ", ":")
     return (
         "# Its connections leave the host by a rule of their own.\n"
-        f"[Unit]\nAfter={NAME}\nWants={NAME}\n\n[Service]\nNFTSet=cgroup:{table}:{_set(unit)}\n"
+        f"[Unit]\nAfter={NAME}\nWants={NAME}\n\n"
+        f"[Service]\nExecStartPre=-+{PROGRAM} add {_set(unit)}\nExecStopPost=-+{PROGRAM} delete {_set(unit)}\n"
     )
 
 

@@ -137,7 +137,7 @@ def container_resources(
     users = tuple(system.users)
     # Where a function of the user's own makes several containers, the line that called it tells them apart.
     name, origin = container.name, container.statement or container.origin
-    own = egress.entries(container)
+    own = egress.entries(container, system, facts)
     entries = layer_entries(spec, system, facts, users, names, untrusted=container.untrusted, more=own)
     layer = layer_digest(entries)
     spec["binds"] = [*seen_bind(name, system), *egress.seen_bind(container), *bind_fields(facts, users, system.binds)]

@@ -18,6 +18,7 @@ from eyas.model.egress_marks import numbers
 from eyas.model.rules_egress import stable
 from eyas.render.accounts import user_id
 from eyas.render.entries import Entry, text
+from eyas.render.layer import known_unit
 from eyas.render.members import policy_of, relays
 from eyas.render.policy import Member
 from eyas.render.refs import at
@@ -123,8 +124,12 @@ def seen_bind(container: Container) -> list[Json]:
     ]
 
 
-def entries(container: Container) -> list[Entry]:
-    """What a container with a pool has beyond others, in its configuration layer."""
+def entries(container: Container, system: System, facts: Mapping[str, Any]) -> list[Entry]:
+    """What a container with a pool has beyond others, in its configuration layer. DefinitionError for a rule about a
+    unit that nobody brings."""
+    for rule in container.egress:
+        if rule.unit:
+            known_unit(rule.unit, system, facts, rule.origin, "Egress.unit", f"tell connections of {rule.unit} apart")
     if not pooled(container):
         return []
     # By the first line that fits: whether another address may be tried where one was refused.

@@ -213,7 +213,7 @@ def part_entries(system: System, facts: Mapping[str, Any], users: Sequence[User]
         entries += unit_entries(name, str(names.fill(unit.content, unit.origin)), enable=unit.enable)
     for name, variables in system.environment.items():
         origin = system.origins.get(f"environment:{name}:{next(iter(variables), '')}", "")
-        _known(name, system, facts, origin)
+        known_unit(name, system, facts, origin, "System.environment", f"set the environment of {name}")
         filled = {key: str(names.fill(value, origin)) for key, value in variables.items()}
         if filled:
             entries.append(text(f"{UNITS}/{name}.d/50-eyas-environment.conf", environment(filled)))
@@ -242,17 +242,15 @@ def part_entries(system: System, facts: Mapping[str, Any], users: Sequence[User]
     return entries
 
 
-def _known(name: str, system: System, facts: Mapping[str, Any], origin: str) -> None:
-    """A service that nobody brings would get its environment unnoticed; DefinitionError."""
+def known_unit(name: str, system: System, facts: Mapping[str, Any], origin: str, field: str, what: str) -> None:
+    """What is said of a service that nobody brings would go unnoticed; DefinitionError."""
     units = {path.rsplit("/", 1)[-1] for path in system.files} | {*system.units, *facts.get("units", {})}
     template = re.sub(r"@.*\.", "@.", name)
     if not facts.get("units") or name in units or template in units:
         return
     near = difflib.get_close_matches(name, units, 1)
     hint = f"did you mean {near[0]!r}?" if near else "a unit of a package, a part or the container"
-    raise DefinitionError(
-        [at(origin, "System.environment", f"cannot set the environment of {name}: no such unit", hint)]
-    )
+    raise DefinitionError([at(origin, field, f"cannot {what}: no such unit", hint)])
 
 
 def environment(variables: Mapping[str, str]) -> str:

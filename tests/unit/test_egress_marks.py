@@ -47,10 +47,10 @@ def test_users_and_services_are_known_by_the_packet_filter_inside() -> None:
     told = [int(line.rpartition(" ")[2]) for line in rules[2:]]
     assert told == sorted(told, reverse=True)
     drop_in = system.files["/etc/systemd/system/build@1.service.d/50-eyas-egress.conf"]
-    assert f"NFTSet=cgroup:inet:eyas_egress:{name}\n" in drop_in.content  # type: ignore[union-attr]
+    assert f"ExecStartPre=-+/etc/eyas/egress-unit add {name}\n" in drop_in.content  # type: ignore[union-attr]
 
 
-def test_a_reload_keeps_what_systemd_has_put_into_the_sets() -> None:
+def test_a_reload_keeps_what_services_have_put_into_the_sets() -> None:
     made = marks(RULES)
     assert isinstance(made, System)
     text = str(made.files[FILE].content)  # type: ignore[union-attr]

@@ -11,7 +11,7 @@ from eyas import Bridge, Container, Egress, Forward, Host, Image, Open, Pool, Up
 from eyas.core.errors import DefinitionError
 from eyas.core.words import Resource
 from eyas.model import merged
-from eyas.render.egress import egress_resources
+from eyas.render.egress import egress_resources, entries
 from tests.property.fleets import FACTS, resources
 
 BASE = Image.debian(packages=["curl"], name="plain")
@@ -151,6 +151,19 @@ def test_a_user_is_a_number_of_the_container() -> None:
     (finding,) = refused.value.diagnostics
     assert "no user 'nobody-here'" in finding.message
     assert finding.file.endswith("test_render_egress.py")
+
+
+def test_a_unit_has_to_be_somebodys() -> None:
+    """One that no package, part or definition has would be told apart from nobody."""
+    facts = {**FACTS, "units": {"nginx.service": []}}
+    container = forge(Egress("all", unit="ngin.service"))
+    with pytest.raises(DefinitionError) as refused:
+        entries(container, merged(container), facts)
+    (finding,) = refused.value.diagnostics
+    assert "no such unit" in finding.message
+    assert "nginx.service" in finding.hint
+    container = forge(Egress("all", unit="job.service"), units={"job.service": "[Service]\nExecStart=true\n"})
+    assert entries(container, merged(container), facts)
 
 
 def test_a_container_with_a_pool_reports_and_prefers_ipv6() -> None:

@@ -51,8 +51,8 @@ def _remove(system: System, _step: Step, saved: Json) -> None:
             system.egress.answer(settings.uplink, (), gone)
         for path in FILES:
             snapshot.put_away(system, path, folder_of(saved))
-        for path in (store.HISTORY, store.PRINT, store.METRICS, f"{paths.EGRESS_RUNTIME}/told.json"):
-            system.files.remove(path)
+        system.files.remove(store.HISTORY)
+        system.files.remove_tree(paths.EGRESS_RUNTIME)
         if not system.files.list(paths.EGRESS):
             system.files.remove(paths.EGRESS)
 

@@ -50,8 +50,8 @@ class Egress(Rig):
         return [each["address"] for each in found["addresses"]]
 
     def rules(self) -> str:
-        """The rules of the host's table."""
-        return self.host.succeed("nft", "list", "table", "inet", "eyas_egress")
+        """The rules of the host's table, without what the kernel counts."""
+        return self.host.succeed("nft", "-t", "list", "table", "inet", "eyas_egress")
 
 
 def uneven(counts: Mapping[str, int], over: Sequence[str]) -> float:
