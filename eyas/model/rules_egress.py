@@ -202,6 +202,8 @@ def _proxied(rule: Egress, container: Container, host: Host) -> Findings:
     target = host.container(proxy.host) or next((c for c in host.containers if c.address == proxy.host), None)
     if target is container or (target is not None and target.name == container.name):
         yield rule.diagnostic("via", f"{what}: that is the container itself", "its own connections leave the usual way")
+    elif ":" in proxy.host:
+        yield rule.diagnostic("via", f"{what}: a proxy is asked by IPv4", "give its IPv4 address")
     elif target is None and not _literal(proxy.host):
         near = nearest(proxy.host, names)
         hint = f'did you mean "{near}"?' if near else "name a container of the host, or give an address"

@@ -100,6 +100,18 @@ def test_each_address_where_everything_is_asked_for() -> None:
     ]
 
 
+def test_a_rotation_is_one_line_of_what_happened() -> None:
+    """However many addresses it retires; what happened at another moment, or for another reason, has its own."""
+    one = {"time": NOW - 5, "rule": "forge/sources", "what": "retired", "destination": "", "why": "by hand"}
+    events = [{**one, "address": f"2001:db8:5:1:8000::{n}"} for n in range(64)]
+    events += [{**one, "address": ONE, "why": "its life is over"}, {**one, "address": TWO, "time": NOW - 70}]
+    text = egress_text(answer(history=events), NOW, 120)
+    lines = [line.split() for line in text.partition("AGO")[2].splitlines()[1:4]]
+    assert lines[0] == ["5", "s", "retired", "forge/sources", "64", "addresses", "-", "by", "hand"]
+    assert lines[1][4:] == [ONE, "-", "its", "life", "is", "over"]
+    assert lines[2][:3] == ["1", "min", "retired"]
+
+
 def test_a_host_without_egress() -> None:
     empty = answer(pools=[], rules=[], history=[], mode="")
     assert egress_text(empty, NOW) == "no egress: all connections leave the usual way."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from eyas.cli.view.text import Cell, Column, Paint, count, span, table
 from eyas.core.words import Json
@@ -27,6 +28,7 @@ HISTORY = (
     Column("AGO", right=True), Column("WHAT"), Column("RULE", flexible=True), Column("ADDRESS"),
     Column("DESTINATION", flexible=True), Column("WHY", flexible=True, least=20),
 )  # fmt: skip
+ALIKE = ("rule", "what", "destination", "why")
 SHOWN = 10
 """Lines of history, unless everything is asked for."""
 
@@ -50,7 +52,7 @@ def egress_text(
         blocks.append(table(RULES, rules, width, paint))
     if everything and found:
         blocks.append(table(ADDRESSES, [row for pool in found for row in _addresses(pool, now, paint)], width, paint))
-    events = history(answer)[: None if everything else SHOWN]
+    events = _folded(history(answer))[: None if everything else SHOWN]
     if events:
         blocks.append(table(HISTORY, [_event(event, now) for event in events], width, paint))
     return "\n\n".join([*blocks, _sum(answer, found, now, paint)])
@@ -132,6 +134,16 @@ def _addresses(pool: Pool, now: float, paint: Paint) -> list[list[Cell | str]]:
         if name not in there:
             rows.append([Cell(name, paint.dim), pool.rule, "gone", "-", "-", ", ".join(places)])
     return rows
+
+
+def _folded(events: Sequence[Mapping[str, Json]]) -> list[Mapping[str, Json]]:
+    """The same, with those that happened together as one: a rotation retires a whole pool."""
+    found: list[Mapping[str, Json]] = []
+    for _, group in groupby(events, lambda event: [int(_time(event.get("time"))), *(event.get(key) for key in ALIKE)]):
+        alike = [*group]
+        addresses = count(len(alike), "address", "addresses")
+        found.append(alike[0] if len(alike) == 1 else {**alike[0], "address": addresses})
+    return found
 
 
 def _event(event: Mapping[str, Json], now: float) -> list[Cell | str]:

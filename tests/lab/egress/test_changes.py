@@ -31,6 +31,9 @@ def test_a_pool_for_what_runs(out: Egress, up: Upstream) -> None:
     pool = out.pool("bystander/all")
     assert len(pool) == 8
     assert not set(pool) & set(kept)
+    why = out.eyas("why", pool[0])
+    assert why.startswith("fleet.py:")
+    assert "all, a pool of 8 addresses for everything" in why
     out.many("bystander", up.url(FILE, DUAL), 20)
     assert set(up.counts(DUAL)) <= set(pool)
     refused = up.log(DUAL)[-1]

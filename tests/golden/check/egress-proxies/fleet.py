@@ -9,6 +9,7 @@ forge = Container(
     egress=[
         Egress("near", to=["198.51.100.1"], via="socks5://toor:9050"),
         Egress("far", to=["198.51.100.2"], via="http://proxy.example.org:3128"),
+        Egress("six", to=["198.51.100.4"], via="socks5://[2001:db8::9]:1080"),
         Egress("right", to=["198.51.100.3"], via="socks5://10.0.9.9:1080"),
     ],
 )
