@@ -10,6 +10,7 @@ away. What it says against them it writes to ``/var/lib/eyas-try/X.said``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 
 from eyas.core import paths
@@ -26,6 +27,31 @@ PLACE = "/var/lib/eyas-try"
 UNITS = "/etc/systemd/system/"
 TIME = 60.0
 """Seconds that a look may take."""
+
+
+class Trial:
+    """A `try_all` under way, in a thread of its own: what it waits for is done by others."""
+
+    def __init__(self, system: System, plan: Plan) -> None:
+        self._problems: list[BaseException] = []
+        self._thread: threading.Thread | None = None
+        if any((step.kind, step.verb) == ("container", "live") for step in plan.steps):
+            _parts = system.units, system.files, system.containers  # made once, and by one of us
+            self._thread = threading.Thread(target=self._try, args=(system, plan))
+            self._thread.start()
+
+    def _try(self, system: System, plan: Plan) -> None:
+        try:
+            try_all(system, plan)
+        except BaseException as problem:
+            self._problems.append(problem)
+
+    def wait(self) -> None:
+        """Until it is over; raises what it raised."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._problems:
+            raise self._problems[0]
 
 
 def try_all(system: System, plan: Plan) -> None:

@@ -152,12 +152,14 @@ reload() {
         number=$((number % 250 + 1))
     done
     # It waits for our lock, so it looks around when this is over, however it ends.
-    systemctl --no-block restart nginx-retire.service
+    systemctl --no-block restart nginx-retire.service 9>&- &
     if ! begin "$number"; then
         main_process "$(master "$old")"
         [ -n "$(master "$number")" ] || forget "$number"
+        wait
         fail "reload nginx: it goes on as it was"
     fi
+    wait # for what was only asked for
 }
 
 clear() {

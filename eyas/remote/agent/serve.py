@@ -170,7 +170,7 @@ def _apply(agent: Agent, request: Request) -> Json:
     from eyas.apply.lock import locked
     from eyas.apply.run import apply, fingerprint
     from eyas.kind import observe
-    from eyas.kind.container.trial import try_all
+    from eyas.kind.container.trial import Trial
     from eyas.remote.agent.signals import Stop
 
     plan = Plan.from_json(_object(request, "plan"))
@@ -187,9 +187,12 @@ def _apply(agent: Agent, request: Request) -> Json:
                 "run: eyas recover",
             )
         system = agent.system()
-        if seen and fingerprint(observe(system)) != seen:
-            raise Failed("cannot apply: the host has changed since the plan was made", "plan again: eyas apply")
-        try_all(system, plan)
+        trial = Trial(system, plan)
+        try:
+            if seen and fingerprint(observe(system)) != seen:
+                raise Failed("cannot apply: the host has changed since the plan was made", "plan again: eyas apply")
+        finally:
+            trial.wait()
         with Stop(agent.requests) as stop:
             outcome = apply(
                 plan, desired, system, runs, agent.tell, who=who, note=note, stop=stop, fault=fault, confirm=confirm
