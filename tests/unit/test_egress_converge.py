@@ -137,6 +137,53 @@ def test_a_change_that_breaks_the_way_in_is_taken_back_with_all_that_it_knew() -
     assert not set(pool(made)) & set(before)
 
 
+def test_whoever_dies_before_it_is_known_to_be_good_has_it_known_by_the_next_look() -> None:
+    made = world()
+    made.egress.mode = ("on-link", "a neighbour asked")
+    text, before = made.egress.text, pool(made)
+    left = 0
+    while made.egress.text == text:  # until it dies right after the rules are loaded
+        made.egress.deafening = True
+        made.fuse.left = left
+        with suppress(Killed):
+            answer(made, "rotate", [], NOW + 20)
+        left += 1
+    made.fuse.left, made.egress.deafening = None, False
+    assert made.egress.deaf
+    tick(made, NOW + 30)
+    assert (made.egress.text, pool(made)) == (text, before)
+    assert store.trial(made) is None
+    assert "taken back" in str(answer(made, "list", [], NOW + 31)["warnings"])
+
+
+def test_what_was_begun_by_rules_that_were_taken_back_may_end() -> None:
+    made = World()
+    made.egress.mode = ("on-link", "a neighbour asked")
+    made.files.write(paths.EGRESS_DECLARED, store.encoded(fields()))
+    tick(made, NOW)
+    before = set(pool(made))
+    made.egress.deafening = True
+    with pytest.raises(Failed):
+        answer(made, "rotate", [], NOW + 20)
+    new = made.egress.proxied - before
+    assert len(new) == 4
+    made.egress.open = {next(iter(new)): 1}
+    tick(made, NOW + 90)
+    assert made.egress.proxied == before | {next(iter(new))}
+
+
+def test_definitions_do_not_wait_until_a_change_that_was_taken_back_is_forgotten() -> None:
+    made = world()
+    made.egress.deafening = True
+    with pytest.raises(Failed):
+        answer(made, "rotate", [], NOW + 20)
+    made.egress.deafening, made.egress.deaf = False, set()
+    new = step(fields(rule(pool={"size": 9})))
+    verb = Egress.verbs["put"]
+    verb.do(made, new, verb.save(made, new, "/var/lib/eyas/runs/x/1"))
+    assert len(pool(made)) == 9
+
+
 def test_what_did_not_answer_before_is_no_reason_to_go_back() -> None:
     made = world()
     made.egress.deaf = {("203.0.113.112", 80)}
@@ -254,6 +301,18 @@ def test_a_report_is_about_the_address_of_its_connection() -> None:
     assert (event.what, event.address, event.destination) == ("rests", b, THERE)
 
 
+@pytest.mark.parametrize("remote", [f"[{THERE}]:443", f"{THERE}:443", THERE])
+def test_the_other_end_of_a_connection_may_be_written_in_several_ways(remote: str) -> None:
+    made = world(rule(names=["sources.example.net"]))
+    made.egress.names = {"sources.example.net": {THERE: 5.0}}
+    tick(made, NOW + 1)
+    made.egress.made = [connection(pool(made)[2])]
+    body = {"destination": "sources.example.net", "status": 429, "source": "fd00:5::20:40000", "remote": remote}
+    report = parse(json.dumps(body).encode(), "forge")
+    assert report is not None
+    assert [event.address for event in take(made, [report], NOW + 5)] == [pool(made)[2]]
+
+
 def test_a_report_without_a_connection_is_about_the_one_that_was_there_last() -> None:
     made = world()
     a, b = pool(made)[:2]
@@ -297,6 +356,17 @@ def test_resets_that_the_kernel_counted_are_refusals_when_they_are_many() -> Non
     events = tick(made, NOW + 10)
     assert [(e.what, e.address) for e in events] == [("rests", a)]
     assert tick(made, NOW + 20) == []
+
+
+def test_resets_are_compared_with_the_last_connections_not_with_all() -> None:
+    made = world()
+    a = pool(made)[0]
+    events = []
+    for used, resets in ((500, 1), (505, 3), (506, 4)):
+        made.egress.sets["used"] = {(a, THERE): used}
+        made.egress.sets["resets"] = {(a, THERE): resets}
+        events.append([e.what for e in tick(made, NOW + used)])
+    assert events == [[], [], ["rests"]]
 
 
 def test_a_report_by_hand_names_an_address_of_a_pool() -> None:

@@ -7,7 +7,7 @@ import pytest
 from eyas.kind.egress import rotate
 from eyas.kind.egress.converge import drawer
 from eyas.kind.egress.declared import Declared, Rule, declared
-from eyas.kind.egress.state import State, state_from_json, state_to_json
+from eyas.kind.egress.state import Destination, State, state_from_json, state_to_json
 from tests.egress import THERE, address, fields, in_order, rule
 
 
@@ -54,8 +54,8 @@ def test_an_address_retires_when_its_life_is_over_and_leaves_with_its_last_conne
     assert pools.settle(901) == [f"retired {address(1)}"]
     assert pools.members() == [address(n) for n in (2, 3, 4, 5)]
     assert rotate.left(pools.state, {address(1): 3}, pools.now + 9999) == []
-    assert rotate.left(pools.state, {}, pools.now + 59) == []
-    assert rotate.left(pools.state, {}, pools.now + 60) == [address(1)]
+    assert rotate.left(pools.state, {}, pools.now + rotate.GRACE - 1) == []
+    assert rotate.left(pools.state, {}, pools.now + rotate.GRACE) == [address(1)]
     assert address(1) not in pools.state.taken()
 
 
@@ -111,11 +111,32 @@ def test_fresh_addresses_refused_in_a_row_are_the_prefix_and_nothing_is_burned_a
     assert pools.state.taken() == before
 
 
-def test_one_that_was_used_in_between_says_that_rotation_helps() -> None:
+def test_refusals_of_used_addresses_between_do_not_hide_the_prefix() -> None:
     pools = Pools()
-    for number, uses in enumerate([0, 1, 20, 2, 0, 20, 1, 1], 1):
-        said = pools.refuse(address(number), uses=uses)
-        assert said == [f"rests {address(number)}"]
+    for number, uses in enumerate([0, 15, 20, 1, 14], 1):
+        assert pools.refuse(address(number), uses=uses) == [f"rests {address(number)}"]
+    assert pools.refuse(address(6), uses=1) == [f"limits {THERE}"]
+
+
+def test_fresh_ones_that_are_refused_now_and_then_are_single() -> None:
+    pools = Pools()
+    for number in range(1, 9):
+        used = (rotate.WITHIN // 2 + 1) * number
+        rotate.count(pools.state, {}, {(address(99), THERE): used}, pools.now)
+        pools.state.pools["forge/all"].destinations.setdefault(THERE, Destination()).used = used
+        assert pools.refuse(address(number), uses=1) == [f"rests {address(number)}"]
+
+
+def test_who_counted_by_the_prefix_once_is_known_sooner_the_next_time() -> None:
+    pools = Pools()
+    for number in (1, 2, 3):
+        pools.refuse(address(number), uses=1)
+    pools.settle(601)
+    there = pools.state.pools["forge/all"].destinations[THERE]
+    assert (there.limits, there.limited) == ("", 1)
+    said = [pools.refuse(text, uses=20) for text in pools.members(THERE)[:3]]
+    assert [words[0].split()[0] for words in said] == ["rests", "rests", "limits"]
+    assert there.until == pools.now + 1200
 
 
 def test_a_destination_that_limits_is_slowed_and_tried_again() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import json
 import os
 import socket
@@ -83,7 +82,7 @@ class RealEgress:
 
     def answering(self, uplink: str) -> set[str]:
         rows = json.loads(run(["ip", "-6", "-j", "neighbour", "show", "proxy", "dev", uplink]).text or "[]")
-        return {str(ipaddress.ip_address(row["dst"])) for row in rows if "dst" in row}
+        return {str(row["dst"]) for row in rows if "dst" in row}
 
     def answer(self, uplink: str, more: Collection[str], less: Collection[str]) -> None:
         if more:

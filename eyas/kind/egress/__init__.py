@@ -21,6 +21,7 @@ from eyas.kind.egress import store
 from eyas.kind.egress import text as rules
 from eyas.kind.egress.converge import converge
 from eyas.kind.egress.declared import declared
+from eyas.kind.egress.state import Event, State
 from eyas.kind.egress.words import changed, told
 
 FILES = (paths.EGRESS_DECLARED, paths.EGRESS_RULES, store.STATE)
@@ -30,11 +31,17 @@ def _look(system: System, _step: Step, folder: str) -> Json:
     return {"folder": folder, "files": [snapshot.take(system, path, folder) for path in FILES]}
 
 
+def _released(state: State) -> list[Event]:
+    """A change that people ask for does not wait until one that was taken back is forgotten."""
+    state.held = 0.0
+    return []
+
+
 def _put(system: System, step: Step, _saved: Json) -> None:
     fields = table(step.args["fields"])
     system.files.write(paths.EGRESS_DECLARED, store.encoded(fields), 0o600)
     with system.egress.locked():
-        events = converge(system, declared(fields), time.time())
+        events = converge(system, declared(fields), time.time(), more=_released)
     broken = [event for event in events if event.what == "restored"]
     if broken:
         raise Failed(f"cannot change where connections leave from: {broken[0].why}", "the former rules are back")

@@ -6,19 +6,21 @@
         what answered before and does not now: the former rules return, and nothing changes for a while
 
 The state is on disk before the rules are in the kernel: whoever is killed in between, the next look makes the rules of
-that state. Nothing is taken from an address that has a connection.
+that state. What answered before is on disk as well, so that the next look asks again for it, also when the rules were
+loaded. Nothing is taken from an address that has a connection.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from eyas.core import paths
 from eyas.core.errors import EyasError, Failed
 from eyas.core.system import System
+from eyas.core.words import Json
 from eyas.kind.egress import rotate, store
 from eyas.kind.egress import text as rules
 from eyas.kind.egress.declared import Declared
@@ -54,12 +56,14 @@ def converge(
     if now >= state.held or not state.pools:
         events += rotate.settle(state, declared, now, draw)
     made = rules.ruleset(declared, state, now)
-    broken = _bring(system, declared, state, made, now)
+    trial = store.trial(system)  # of somebody who died in the middle of a change
+    broken = _bring(system, declared, state, made, now, trial or store.Trial(before, frozenset()))
     if broken:
-        # The former rules are in use, and so are their addresses.
+        # The former rules are in use, and so are their addresses; what has begun by the new ones may end.
         events = [*(event for event in events if event.what == "found"), *broken]
-        state = state_from_json(before)
-        state.held = now + HOLD
+        state = _former(trial.state if trial is not None else before, state, now)
+    if trial is not None or broken:
+        store.no_trial(system)
     _tidy(system, declared, state, now)
     if broken or state_to_json(state) != before:
         store.write(system, state)
@@ -129,28 +133,47 @@ def _count(system: System, declared: Declared, state: State, now: float) -> None
     rotate.count(state, keys, system.egress.counted("used"), now)
 
 
-def _bring(system: System, declared: Declared, state: State, made: rules.Text, now: float) -> list[Event]:
+def _former(before: Mapping[str, Json], state: State, now: float) -> State:
+    """The state of before a change that was taken back."""
+    former = state_from_json(before)
+    former.held = now + HOLD
+    known = former.taken()
+    for name, pool in state.pools.items():
+        for each in pool.every():
+            if each.text not in known and name in former.pools:
+                former.pools[name].leaving[each.text] = now
+    return former
+
+
+def _bring(
+    system: System, declared: Declared, state: State, made: rules.Text, now: float, trial: store.Trial
+) -> list[Event]:
     """Load the rules, when they are others, or were changed by hand."""
     text = made.whole()
     loaded = system.egress.loaded()
     if loaded.digest and now < state.held:
         return []
-    if loaded.digest and store.loaded_as(system, text) == loaded.digest:
+    same = bool(loaded.digest) and store.loaded_as(system, text) == loaded.digest
+    if same and not trial.answered:
         _keep(system, text)  # who loaded it may have died before
         return []
     old = (system.files.read(paths.EGRESS_RULES) or b"").decode(errors="replace")
-    seen = _probe(system, declared)
-    _answer(system, declared, state)
-    store.write(system, state)
-    _load(system, made, text)
-    broken = _broken(seen, _probe(system, declared)) if seen else []
-    if broken and (broken := _broken(seen, _probe(system, declared))):  # a lost packet is no reason
+    answered = set(trial.answered)
+    if not same:
+        answered |= {pair for pair, why in _probe(system, declared).items() if not why}
+        _answer(system, declared, state)
+        store.begin_trial(system, store.Trial(trial.state, frozenset(answered)))
+        store.write(system, state)
+        _load(system, made, text)
+    broken = _broken(answered, _probe(system, declared)) if answered else []
+    if broken and (broken := _broken(answered, _probe(system, declared))):  # a lost packet is no reason
         with suppress(EyasError):
             system.egress.load(old or rules.REMOVE)
             store.note(system, old.partition("table ")[2] and _body(old), system.egress.loaded().digest)
         where = ", ".join(f"{address} port {port}: {why}" for (address, port), why in broken)
         return [Event(now, "", "restored", "", "", f"after a change of pools this did not answer any more: {where}")]
     _keep(system, text)
+    store.no_trial(system)
     return []
 
 
@@ -168,7 +191,11 @@ def _body(file: str) -> str:
 
 def _load(system: System, made: rules.Text, text: str) -> None:
     loaded = system.egress.loaded()
-    system.egress.load(rules.instead(made, loaded.chains, loaded.objects))
+    try:
+        system.egress.load(rules.instead(made, loaded.chains, loaded.objects))
+    except EyasError:
+        store.no_trial(system)  # nothing has changed
+        raise
     store.note(system, text, system.egress.loaded().digest)
 
 
@@ -177,9 +204,9 @@ def _probe(system: System, declared: Declared) -> dict[tuple[str, int], str]:
 
 
 def _broken(
-    before: Mapping[tuple[str, int], str], after: Mapping[tuple[str, int], str]
+    before: Collection[tuple[str, int]], after: Mapping[tuple[str, int], str]
 ) -> list[tuple[tuple[str, int], str]]:
-    return [(pair, why) for pair, why in after.items() if why and before.get(pair) == ""]
+    return [(pair, why) for pair, why in after.items() if why and pair in before]
 
 
 def needed(declared: Declared, state: State) -> set[str]:

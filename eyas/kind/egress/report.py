@@ -17,8 +17,8 @@ from eyas.kind.egress.state import Event, State
 
 STATUSES = (403, 429, 503)
 """Answers over HTTP that say: you ask too much. Others are not about us."""
-RESETS = 3
-"""So many resets of one address by one destination, and at least half of its connections there, are a refusal."""
+RESETS, LATELY = 3, 20
+"""So many resets of one address by one destination, and at least half of its last connections there, are a refusal."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,18 @@ def _meant(system: System, state: State, rule: Rule, report: Report, now: float)
     key = rules.key_of(rule, state, report.destination)
     if report.address:
         return report.address, key
-    there = [bare(report.remote)] if report.remote else rules.addresses(state, key, 6) or [report.destination]
+    there = _remote(report.remote) if report.remote else rules.addresses(state, key, 6) or [report.destination]
     port = report.source.rpartition(":")[2]
     for each in system.egress.translated(rule.sources6):
         if each.destination in there and (not port.isdigit() or each.source_port == int(port)):
             return each.address, key
     members = state.pools[rule.name].members(key, now)
     return (members[0], key) if len(members) == 1 else None
+
+
+def _remote(text: str) -> list[str]:
+    """What may be meant by the other end of a connection: some write an IPv6 address and a port without brackets."""
+    return [bare(text), *([canonical(text.rpartition(":")[0])] if text.count(":") > 1 else [])]
 
 
 def uses_at(state: State, rule: Rule, address: str, key: str) -> int:
@@ -152,12 +157,11 @@ def resets(
         owners = {each.text: name for name, pool in state.pools.items() for each in pool.every()}
         for (address, place), number in seen.items():
             rule = declared.rule(owners.get(address, ""))
-            if number < RESETS or rule is None or rule.pool is None:
+            if rule is None or rule.pool is None:
                 continue
+            number, used = _lately(state, f"{address} {place}", number)
             key = rules.key_of(rule, state, place)
-            if number * 2 < state.counted.get(f"{address} {place}", 0) or address not in state.pools[rule.name].members(
-                key, now
-            ):
+            if number < RESETS or number * 2 < used or address not in state.pools[rule.name].members(key, now):
                 continue
             why = f"{number} connections were reset"
             uses = max(0, uses_at(state, rule, address, key) - number)
@@ -165,6 +169,19 @@ def resets(
         return events
 
     return do
+
+
+def _lately(state: State, pair: str, number: int) -> tuple[int, int]:
+    """Resets and connections of an address at a destination since some connections ago. The kernel counts from its
+    boot, or from ten minutes without a reset."""
+    used = state.counted.get(pair, 0)
+    before, then = state.counted.get(f"{pair} resets", 0), state.counted.get(f"{pair} then", 0)
+    if number < before or used < then:
+        before = then = 0
+    resets, connections = number - before, used - then
+    if connections >= LATELY:
+        state.counted[f"{pair} resets"], state.counted[f"{pair} then"] = number, used
+    return resets, connections
 
 
 def by_hand(system: System, declared: Declared, address: str, destination: str) -> Report:

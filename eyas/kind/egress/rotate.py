@@ -19,8 +19,10 @@ Draw: TypeAlias = Callable[[set[str]], str]
 
 FRESH = 2
 """An address that was refused with so few connections behind it was refused for what others of its prefix did."""
-IN_A_ROW = 3
-"""So many fresh ones refused one after the other: the destination counts by the prefix."""
+ENOUGH, WITHIN = 3, 30
+"""So many fresh ones refused within so many connections: the destination counts by the prefix. Refusals of single
+addresses, also such that were told of a wrong one, are a small part of all connections."""
+DAY = 86400.0
 LONGEST = 7 * 86400.0
 FORGET = 7 * 86400.0
 """Seconds without a connection after which a destination is forgotten."""
@@ -30,6 +32,8 @@ LEAST, MOST = 6, 3600
 """Bounds of a ceiling of ours, connections an hour."""
 AGAIN = 10.0
 """Seconds within which several refusals are one reason to slow down."""
+GRACE = 15.0
+"""Seconds that an address is kept without a connection: longer than from one look to the next."""
 WINDOW = 600.0
 """Seconds over which the rate of connections to a destination is measured."""
 
@@ -140,8 +144,10 @@ def refuse(
         return _slower(there, rule.name, key, now, after)
     if text not in pool.members(key, now):
         return []  # told already, or not ours any more
-    there.fresh = [*there.fresh, text] if uses <= FRESH else []
-    if len(there.fresh) >= IN_A_ROW:
+    there.fresh = [used for used in there.fresh if there.used - used <= WITHIN]
+    if uses <= FRESH or (there.limited and now < there.until + DAY):  # who did it once does so again
+        there.fresh.append(there.used)
+    if len(there.fresh) >= ENOUGH:
         return _limited(there, rule, key, now, after)
     before = there.resting.get(text)
     times = before.times + 1 if before is not None else 1
@@ -157,11 +163,11 @@ def refuse(
 def _limited(there: Destination, rule: Rule, key: str, now: float, after: float) -> list[Event]:
     """Rotation does not help: back to the addresses that there were, at half of the rate that was too much."""
     assert rule.pool is not None
-    there.limits, there.limited = "prefix", there.limited + 1
+    there.limits, there.limited = "prefix", (there.limited if now < there.until + DAY else 0) + 1
     there.until = now + max(after, min(LONGEST, rule.pool.rest * 2.0 ** (there.limited - 1)))
     there.per_hour = max(LEAST, min(MOST, rate(there, now) // 2))
     there.pause, there.slowed = now + after, now
-    why = f"{IN_A_ROW} fresh addresses were refused one after the other: it counts by the prefix"
+    why = f"{ENOUGH} fresh addresses were refused at once: it counts by the prefix"
     return [Event(now, rule.name, "limits", "", key, why)]
 
 
@@ -220,7 +226,7 @@ def _destination(pool: PoolState, key: str, now: float) -> Destination:
     return there
 
 
-def left(state: State, connections: Mapping[str, int], now: float, grace: float = 60.0) -> list[str]:
+def left(state: State, connections: Mapping[str, int], now: float, grace: float = GRACE) -> list[str]:
     """Addresses that have left: no connection is theirs any more. ``connections`` by address, of those that leave."""
     gone = []
     for pool in state.pools.values():

@@ -39,7 +39,7 @@ class Rest:
 class Destination:
     """What is known of one destination. ``extra`` are addresses that are used there only, in the place of those that
     rest. ``limits``: "prefix" when it refuses fresh addresses too; then ``per_hour`` is a ceiling of ours, until a
-    time. ``fresh`` counts fresh addresses that were refused one after the other."""
+    time. ``fresh``: how many connections there had been at each refusal of a fresh address, lately."""
 
     extra: list[Address] = field(default_factory=list)
     resting: dict[str, Rest] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Destination:
     pause: float = 0.0
     until: float = 0.0
     limited: int = 0
-    fresh: list[str] = field(default_factory=list)
+    fresh: list[int] = field(default_factory=list)
     slowed: float = 0.0
     recent: list[tuple[float, int]] = field(default_factory=list)  # (time, connections by then)
 
@@ -217,7 +217,7 @@ def _destination_from_json(row: Mapping[str, Json]) -> Destination:
         pause=_float(row["pause"]),
         until=_float(row["until"]),
         limited=int(_float(row["limited"])),
-        fresh=[str(text) for text in fresh] if isinstance(fresh, list) else [],
+        fresh=[int(_float(used)) for used in fresh] if isinstance(fresh, list) else [],
         slowed=_float(row["slowed"]),
         recent=[(_float(pair[0]), int(_float(pair[1]))) for pair in _rows(row["recent"])],
     )

@@ -5,6 +5,7 @@
 /var/lib/eyas/egress/state.json       pools and what became of addresses (`eyas.kind.egress.state`)
 /var/lib/eyas/egress/history.jsonl    events, the oldest first; the older half goes when it is long
 /run/eyas/egress/print                ties the rules in the kernel to their text
+/run/eyas/egress/trial                a change that is under way: the state before it, and what answered then
 /run/eyas/egress/metrics.prom         figures, in the text format of Prometheus
 /run/eyas/egress/[CONTAINER/]report   sockets for reports (`eyas.kind.egress.units`)
 """
@@ -12,7 +13,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from eyas.core import paths
@@ -24,9 +26,18 @@ from eyas.kind.egress.state import Event, State, state_from_json, state_to_json
 STATE = f"{paths.EGRESS}/state.json"
 HISTORY = f"{paths.EGRESS}/history.jsonl"
 PRINT = f"{paths.EGRESS_RUNTIME}/print"
+TRIAL = f"{paths.EGRESS_RUNTIME}/trial"
 METRICS = f"{paths.EGRESS_RUNTIME}/metrics.prom"
 LONG = 1 << 20  # bytes of history
 FEW = 3  # addresses that are told one by one
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A change of the rules that is not yet known to be good: the state before it, and who answered then."""
+
+    state: Mapping[str, Json]
+    answered: frozenset[tuple[str, int]]
 
 
 def fields(system: System) -> dict[str, Json] | None:
@@ -112,3 +123,25 @@ def loaded_as(system: System, text: str) -> str | None:
     except ValueError:
         return None
     return str(seen.get("listing")) if seen.get("text") == digest(text.encode()) else None
+
+
+def begin_trial(system: System, trial: Trial) -> None:
+    rows: list[Json] = [[address, port] for address, port in sorted(trial.answered)]
+    system.files.write(TRIAL, json.dumps({"state": dict(trial.state), "answered": rows}).encode(), 0o600)
+
+
+def trial(system: System) -> Trial | None:
+    """A change whose author died before it was known to be good."""
+    data = system.files.read(TRIAL)
+    try:
+        seen = json.loads(data) if data is not None else None
+        if seen is None:
+            return None
+        state_from_json(seen["state"])
+        return Trial(seen["state"], frozenset((str(address), int(port)) for address, port in seen["answered"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def no_trial(system: System) -> None:
+    system.files.remove(TRIAL)
