@@ -25,6 +25,8 @@ class WorldEgress:
         self.names: dict[str, dict[str, float]] = {}
         self.deaf: set[tuple[str, int]] = set()
         self.deafening = False  # whatever is loaded next, nobody answers after it
+        self.leaving = False  # whatever is loaded next, the vantage point fails after it
+        self.away = False  # the vantage point fails
         self.told: list[tuple[str, str]] = []
 
     @contextmanager
@@ -50,6 +52,7 @@ class WorldEgress:
         self.text = transaction[transaction.rindex("table inet eyas_egress {") :]
         if self.deafening:
             self.deaf = {("203.0.113.112", 80)}
+        self.away = self.away or self.leaving
 
     def remove(self) -> None:
         self.fuse.act()
@@ -85,8 +88,9 @@ class WorldEgress:
         assert server
         return {name: self.names[name] for name in names if name in self.names}
 
-    def probe(self, inbound: Sequence[tuple[str, int]], vantage: Sequence[str]) -> dict[tuple[str, int], str]:
-        assert vantage is not None
+    def probe(self, inbound: Sequence[tuple[str, int]], vantage: Sequence[str]) -> dict[tuple[str, int], str] | None:
+        if vantage and self.away:
+            return None
         return {pair: "no answer within 3 s" if pair in self.deaf else "" for pair in inbound}
 
     def tell(self, container: str, text: str) -> None:

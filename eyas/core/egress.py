@@ -78,9 +78,9 @@ class Egress(Protocol):
         """Addresses of both families by name, each with the seconds that it is good for; a name that nobody answers for
         is not there."""
 
-    def probe(self, inbound: Sequence[tuple[str, int]], vantage: Sequence[str]) -> dict[tuple[str, int], str]:
+    def probe(self, inbound: Sequence[tuple[str, int]], vantage: Sequence[str]) -> dict[tuple[str, int], str] | None:
         """Whether (address, port) pairs of this host accept connections, '' or why not: asked by the command
-        ``vantage``, from here when there is none or it fails."""
+        ``vantage``, from here when there is none. None when that command fails."""
 
     def tell(self, container: str, text: str) -> None:
         """Put a line into the journal of a running container, as a warning of eyas-egress."""

@@ -137,6 +137,19 @@ def test_a_change_that_breaks_the_way_in_is_taken_back_with_all_that_it_knew() -
     assert not set(pool(made)) & set(before)
 
 
+def test_a_vantage_point_that_is_lost_by_a_change_is_a_reason_to_go_back_and_one_that_was_away_is_none() -> None:
+    made = world(vantage=["/usr/bin/ask"])
+    before = pool(made)
+    made.egress.leaving = True
+    with pytest.raises(Failed, match="the vantage point itself"):
+        answer(made, "rotate", [], NOW + 20)
+    assert pool(made) == before
+    made.egress.leaving = False
+    assert made.egress.away
+    answer(made, "rotate", [], NOW + 20 + HOLD)  # it is asked from here now
+    assert not set(pool(made)) & set(before)
+
+
 def test_whoever_dies_before_it_is_known_to_be_good_has_it_known_by_the_next_look() -> None:
     made = world()
     made.egress.mode = ("on-link", "a neighbour asked")

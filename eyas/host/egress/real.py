@@ -112,15 +112,13 @@ class RealEgress:
 
         return resolve(server, names)
 
-    def probe(self, inbound: Sequence[tuple[str, int]], vantage: Sequence[str]) -> dict[tuple[str, int], str]:
+    def probe(self, inbound: Sequence[tuple[str, int]], vantage: Sequence[str]) -> dict[tuple[str, int], str] | None:
         if vantage:
             asked = "".join(f"{address} {port}\n" for address, port in inbound)
             try:
-                said = _said(run(vantage, input=asked, timeout=30).text, inbound)
+                return _said(run(vantage, input=asked, timeout=30).text, inbound)
             except (Failed, OSError, ValueError):
-                pass  # nobody there: better from here than not at all
-            else:
-                return said
+                return None
         from eyas.host.asking import ask_all
 
         questions = [{"do": "connect", "address": address, "port": port, "timeout": 3} for address, port in inbound]

@@ -137,6 +137,7 @@ def _former(before: Mapping[str, Json], state: State, now: float) -> State:
     """The state of before a change that was taken back."""
     former = state_from_json(before)
     former.held = now + HOLD
+    former.answers, former.fixed = state.answers, state.fixed
     known = former.taken()
     for name, pool in state.pools.items():
         for each in pool.every():
@@ -158,20 +159,20 @@ def _bring(
         _keep(system, text)  # who loaded it may have died before
         return []
     old = (system.files.read(paths.EGRESS_RULES) or b"").decode(errors="replace")
-    answered = set(trial.answered)
+    answered, vantage = set(trial.answered), trial.vantage
     if not same:
-        answered |= {pair for pair, why in _probe(system, declared).items() if not why}
+        vantage, seen = _seen(system, declared)
+        answered |= {pair for pair, why in seen.items() if not why}
         _answer(system, declared, state)
-        store.begin_trial(system, store.Trial(trial.state, frozenset(answered)))
+        store.begin_trial(system, store.Trial(trial.state, frozenset(answered), vantage))
         store.write(system, state)
         _load(system, made, text)
-    broken = _broken(answered, _probe(system, declared)) if answered else []
-    if broken and (broken := _broken(answered, _probe(system, declared))):  # a lost packet is no reason
+    broken = _broken(system, declared, answered, vantage)
+    if broken and (broken := _broken(system, declared, answered, vantage)):  # a lost packet is no reason
         with suppress(EyasError):
             system.egress.load(old or rules.REMOVE)
             store.note(system, old.partition("table ")[2] and _body(old), system.egress.loaded().digest)
-        where = ", ".join(f"{address} port {port}: {why}" for (address, port), why in broken)
-        return [Event(now, "", "restored", "", "", f"after a change of pools this did not answer any more: {where}")]
+        return [Event(now, "", "restored", "", "", f"after a change of pools this did not answer any more: {broken}")]
     _keep(system, text)
     store.no_trial(system)
     return []
@@ -199,14 +200,25 @@ def _load(system: System, made: rules.Text, text: str) -> None:
     store.note(system, text, system.egress.loaded().digest)
 
 
-def _probe(system: System, declared: Declared) -> dict[tuple[str, int], str]:
-    return system.egress.probe(declared.inbound, declared.vantage) if declared.inbound else {}
+def _seen(system: System, declared: Declared) -> tuple[bool, dict[tuple[str, int], str]]:
+    """What is answered, and whether the vantage point said so; better from here than not at all."""
+    if not declared.inbound:
+        return False, {}
+    seen = system.egress.probe(declared.inbound, declared.vantage) if declared.vantage else None
+    return seen is not None, system.egress.probe(declared.inbound, ()) or {} if seen is None else seen
 
 
-def _broken(
-    before: Collection[tuple[str, int]], after: Mapping[tuple[str, int], str]
-) -> list[tuple[tuple[str, int], str]]:
-    return [(pair, why) for pair, why in after.items() if why and pair in before]
+def _broken(system: System, declared: Declared, answered: Collection[tuple[str, int]], vantage: bool) -> str:
+    """What was answered and is not now, in words. It is asked for by who asked before: a vantage point that cannot do
+    it any more is perhaps out of our reach."""
+    if not answered:
+        return ""
+    seen = system.egress.probe(declared.inbound, declared.vantage if vantage else ())
+    if seen is None:
+        return "the vantage point itself"
+    return ", ".join(
+        f"{address} port {port}: {why}" for (address, port), why in seen.items() if why and (address, port) in answered
+    )
 
 
 def needed(declared: Declared, state: State) -> set[str]:

@@ -34,10 +34,12 @@ FEW = 3  # addresses that are told one by one
 
 @dataclass(frozen=True)
 class Trial:
-    """A change of the rules that is not yet known to be good: the state before it, and who answered then."""
+    """A change of the rules that is not yet known to be good: the state before it, who answered then, and whether a
+    vantage point had asked."""
 
     state: Mapping[str, Json]
     answered: frozenset[tuple[str, int]]
+    vantage: bool = False
 
 
 def fields(system: System) -> dict[str, Json] | None:
@@ -127,7 +129,8 @@ def loaded_as(system: System, text: str) -> str | None:
 
 def begin_trial(system: System, trial: Trial) -> None:
     rows: list[Json] = [[address, port] for address, port in sorted(trial.answered)]
-    system.files.write(TRIAL, json.dumps({"state": dict(trial.state), "answered": rows}).encode(), 0o600)
+    row = {"state": dict(trial.state), "answered": rows, "vantage": trial.vantage}
+    system.files.write(TRIAL, json.dumps(row).encode(), 0o600)
 
 
 def trial(system: System) -> Trial | None:
@@ -138,7 +141,8 @@ def trial(system: System) -> Trial | None:
         if seen is None:
             return None
         state_from_json(seen["state"])
-        return Trial(seen["state"], frozenset((str(address), int(port)) for address, port in seen["answered"]))
+        answered = frozenset((str(address), int(port)) for address, port in seen["answered"])
+        return Trial(seen["state"], answered, bool(seen["vantage"]))
     except (ValueError, KeyError, TypeError):
         return None
 
