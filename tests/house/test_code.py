@@ -116,3 +116,10 @@ def test_no_file_names_this_place_or_a_registry() -> None:
         text = path.read_text(encoding="utf-8", errors="replace")
         broken += [f"{path.relative_to(ROOT)}: {word}" for word in BANNED if word in text]
     assert not broken
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Outside of packages pytest knows a file by its name alone, and collects nothing at all when it meets it twice."""
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    names = [path.name for path in files]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
