@@ -101,10 +101,11 @@ def tell(report: Report, way: str, found: Mapping[str, list[float]]) -> None:
             report.goal(f"{way}, without / {case}", 1 / statistics.median(ratios), round(1 / GOAL, 3))
 
 
-def sources(lab: BenchLab) -> dict[str, int]:
-    """How many addresses connections have left from, by container: that the pools are used at all."""
-    said = lab.succeed("nft", "-j", "list", "set", "inet", "eyas_egress", "used")
-    return {"addresses in use": said.count('"concat"')}
+def sources(lab: BenchLab, connections: int) -> int:
+    """How many addresses connections have left from: that the pools are used at all."""
+    for case in (FEW, MANY):
+        wrk(lab, case, "new connections", 2, connections)
+    return lab.succeed("nft", "-j", "list", "set", "inet", "eyas_egress", "used").count('"concat"')
 
 
 def main() -> None:
@@ -122,7 +123,7 @@ def main() -> None:
             wait_for_quiet(args.wait)
             report = Report("egress", "Leaving from a pool of addresses, beside leaving as ever")
             measure(lab, args.rounds, args.seconds, args.connections, report)
-            report.say(f"{sources(lab)['addresses in use']} addresses were left from")
+            report.say(f"addresses that connections left from, of 64 and 4,096: {sources(lab, args.connections)}")
             report.write()
 
 
