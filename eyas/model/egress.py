@@ -174,7 +174,7 @@ def _service(value: object) -> object:
 
 
 def _process(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9:_.\\@-]{1,246}\.service", value):
+    if isinstance(value, str) and not re.fullmatch(r"([A-Za-z0-9:_.\\@-]{1,246}\.service)?", value):
         return refuse("connections are told apart by users and services", f'write "{value.partition(".")[0]}.service"')
     return value
 
@@ -182,7 +182,7 @@ def _process(value: object) -> object:
 def _user(value: object) -> object:
     from eyas.model.values import user_name
 
-    return user_name(value) if value else refuse("a user has a name", "leave it out where it does not matter")
+    return user_name(value) if value else value
 
 
 Via: TypeAlias = Annotated[

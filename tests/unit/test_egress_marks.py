@@ -21,6 +21,10 @@ def test_a_container_without_such_rules_has_nothing_of_it() -> None:
     assert plain == merged(Container("forge", "10.0.5.10", BASE))
 
 
+def test_nobody_is_everybody() -> None:
+    assert Egress("all", user="", unit="") == Egress("all")
+
+
 def test_each_rule_has_a_number_in_the_order_of_the_definition() -> None:
     assert numbers(RULES) == {"anna": 1, "build": 2, "again": 3}
 
