@@ -7,6 +7,7 @@ The command line of eyas starts an agent for each rotation; a thousand of them a
 from __future__ import annotations
 
 import json
+import select
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -86,9 +87,8 @@ def main(verb: str, *words: str) -> None:
             now = time.time() + sum(map(float, words))
             sys.stdout.write(json.dumps([event.to_json() for event in service.tick(here(), now)]))
         case "watch":
-            while True:
+            while not select.select([sys.stdin], [], [], 0.5)[0]:  # until nobody listens any more
                 service.tick(here())
-                time.sleep(0.5)
         case "whole":
             sys.stdout.write(json.dumps(whole()))
         case "look":

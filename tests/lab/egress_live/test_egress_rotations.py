@@ -38,8 +38,8 @@ def test_nobody_notices_rotations(live: Live, provided: str) -> None:
         live.hold("forge", files, LONG) as out,
         live.hold("internet", f"{ROOT[4]}/big", LONG // 2) as in4,
         live.hold("internet", f"{ROOT[6]}/big", LONG // 2) as in6,
-        live.load(ROOT[4], rate=RATE) as four,
-        live.load(ROOT[6], rate=RATE) as six,
+        live.load(ROOT[4], "--seconds", "3600", rate=RATE) as four,
+        live.load(ROOT[6], "--seconds", "3600", rate=RATE) as six,
         live.load("http://files.example.net/source", place="forge", rate=10, seconds=count / 5) as away,
     ):
         took = [float(line) for line in live.act("rotate", str(count), timeout=1800).split()]
