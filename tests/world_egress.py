@@ -25,6 +25,7 @@ class WorldEgress:
         self.names: dict[str, dict[str, float]] = {}
         self.deaf: set[tuple[str, int]] = set()
         self.deafening = False  # whatever is loaded next, nobody answers after it
+        self.otherwise = False  # a set there is of another kind
         self.leaving = False  # whatever is loaded next, the vantage point fails after it
         self.away = False  # the vantage point fails
         self.told: list[tuple[str, str]] = []
@@ -42,6 +43,8 @@ class WorldEgress:
 
     def load(self, transaction: str) -> None:
         self.fuse.act()
+        if self.otherwise and not transaction.startswith("table inet eyas_egress\ndelete table"):
+            raise Failed("cannot load the rules of outgoing connections: File exists")
         if "syntax error" in transaction:
             raise Failed("cannot load the rules of outgoing connections: syntax error")
         now = self.loaded()

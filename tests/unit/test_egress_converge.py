@@ -218,6 +218,15 @@ def test_rules_changed_by_hand_are_seen_and_mended() -> None:
     assert made.egress.text == good
 
 
+def test_sets_that_another_version_made_are_replaced() -> None:
+    made = world()
+    before = pool(made)
+    made.egress.otherwise = True
+    answer(made, "rotate", [], NOW + 20)
+    assert not set(pool(made)) & set(before)
+    assert set(pool(made)) <= {text for text in pool(made) if text in made.egress.text}
+
+
 def test_after_a_boot_rules_come_from_the_file_and_are_noted_again() -> None:
     made = world()
     made.files.remove(store.PRINT)

@@ -193,7 +193,10 @@ def _body(file: str) -> str:
 def _load(system: System, made: rules.Text, text: str) -> None:
     loaded = system.egress.loaded()
     try:
-        system.egress.load(rules.instead(made, loaded.chains, loaded.objects))
+        try:
+            system.egress.load(rules.instead(made, loaded.chains, loaded.objects))
+        except EyasError:  # sets that another version of eyas, or somebody, has made otherwise: counts begin anew
+            system.egress.load(rules.REMOVE + text)
     except EyasError:
         store.no_trial(system)  # nothing has changed
         raise

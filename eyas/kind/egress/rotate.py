@@ -214,7 +214,8 @@ def count(state: State, rules: Mapping[str, str], used: Mapping[tuple[str, str],
             there.recent = [(time, seen) for time, seen in there.recent if time >= now - WINDOW]
             there.recent.append((now, there.used))
     known = state.taken()
-    state.counted = {mark: number for mark, number in state.counted.items() if mark.partition(" ")[0] in known}
+    pairs = {f"{text} {destination}" for text, destination in used if text in known}  # the kernel forgets others too
+    state.counted = {mark: n for mark, n in state.counted.items() if " ".join(mark.split()[:2]) in pairs}
 
 
 def _destination(pool: PoolState, key: str, now: float) -> Destination:

@@ -20,7 +20,7 @@ TABLE = "eyas_egress"
 NAME = f"inet {TABLE}"
 IP = {4: "ip", 6: "ip6"}
 KEPT = {
-    "used": "type ipv6_addr . ipv6_addr; size 65536; flags dynamic,timeout; counter; timeout 1d;",
+    "used": "type ipv6_addr . ipv6_addr; size 131072; flags dynamic,timeout; counter; timeout 2h;",
     "resets": "type ipv6_addr . ipv6_addr; size 65536; flags dynamic,timeout; counter; timeout 10m;",
     "denied4": "type ipv4_addr . ipv4_addr; size 65536; flags dynamic,timeout; counter; timeout 1h;",
     "denied6": "type ipv6_addr . ipv6_addr; size 65536; flags dynamic,timeout; counter; timeout 1h;",

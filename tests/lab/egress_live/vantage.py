@@ -1,5 +1,5 @@
-"""The vantage point of the lab's host: `vantage.py` there passes questions on to `vantage.py serve ADDRESS PORT` in the
-internet, which asks from outside. It fails when nobody serves.
+"""The vantage point of the lab's host: `vantage.py` there passes questions on to `vantage.py serve` in the internet,
+which asks from outside. It fails when nobody serves.
 
 What a test writes to /run/vantage on the host makes it do harm once rules have changed, as a bad change would:
 "break" adds a rule to the table of egress that drops what comes in; "lie" says that nothing answers.
@@ -34,7 +34,7 @@ def serve() -> None:
                 file.flush()
 
 
-def harm(asked: list[str]) -> bool:
+def harm() -> bool:
     """Do what a test wants to see noticed; whether to lie."""
     place = Path("/run/vantage")
     if not place.exists():
@@ -55,7 +55,7 @@ def harm(asked: list[str]) -> bool:
 
 def ask() -> None:
     asked = sys.stdin.read().splitlines()
-    lie = harm(asked)
+    lie = harm()
     with socket.create_connection(PLACE, 2) as wire, wire.makefile("rw") as file:
         file.write("".join(f"{line}\n" for line in asked) + "\n")
         file.flush()
