@@ -38,6 +38,7 @@ class WorldUnits:
         self.ill: dict[tuple[str, str], UnitState] = {}  # (machine, unit) whose state is another than active
         self.reloads = 0
         self.timers: dict[str, tuple[float, tuple[str, ...]]] = {}  # name: what is run in so many seconds
+        self.limited: dict[str, dict[str, str]] = {}  # what the kernel was told of units that run
 
     @property
     def fuse(self) -> Fuse:
@@ -215,6 +216,12 @@ class WorldUnits:
 
     def log(self, units: Sequence[str], *, folder: str = "", lines: int = 10) -> list[str]:
         return [f"the last line of {unit}" for unit in units][-lines:]
+
+    def limit(self, unit: str, properties: Mapping[str, str]) -> None:
+        self.fuse.act()
+        if unit not in self.running:
+            raise Failed(f"cannot limit {unit}: it does not run")
+        self.limited[unit] = dict(properties)
 
     def later(self, unit: str, seconds: float, argv: Sequence[str]) -> None:
         self.timers[f"{unit}.timer"] = (seconds, tuple(argv))

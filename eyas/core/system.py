@@ -89,8 +89,7 @@ class Files(Protocol):
         """Remove a directory with all below it. Stays on the file system; only for what eyas made."""
 
     def make_tree(self, path: str, entries: Sequence[Entry]) -> None:
-        """Make a directory with these entries in one go: either all of it is there afterwards, or nothing
-        is."""
+        """Make a directory with these entries in one go: all of it is there afterwards, or nothing is."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +125,7 @@ class Units(Protocol):
     def daemon_reload(self, machine: str = "") -> None: ...
 
     def start(self, units: Sequence[str], *, wait: bool = True, timeout: float = 600, machine: str = "") -> None:
-        """Start, in the order of the units' edges. With ``wait`` until the jobs are done, Failed if one
-        fails."""
+        """Start, in the order of the units' edges. With ``wait`` until the jobs are done, Failed if one fails."""
 
     def stop(self, units: Sequence[str], *, timeout: float = 600, machine: str = "", alone: bool = False) -> None:
         """Stop and wait. No error for what does not run or does not exist. ``alone``: whatever depends on them goes
@@ -144,9 +142,11 @@ class Units(Protocol):
     def reset_failed(self, units: Sequence[str], machine: str = "") -> None:
         """Forget failures; no error for unknown units."""
 
+    def limit(self, unit: str, properties: Mapping[str, str]) -> None:
+        """Let the kernel hold a running unit to these properties, which its files have already."""
+
     def later(self, unit: str, seconds: float, argv: Sequence[str]) -> None:
-        """Run a command of the host in so many seconds, by a timer of systemd's own (``unit``.timer), which needs
-        nobody of us any more; stopping it calls that off."""
+        """Run a command of the host in so many seconds, by a timer of systemd's own (``unit``.timer)."""
 
     def log(self, units: Sequence[str], *, folder: str = "", lines: int = 10) -> list[str]:
         """The last lines of the journal about units: of the host's, or of those of a container by the ``folder`` of

@@ -15,14 +15,16 @@ from eyas.core.words import Json
 from eyas.host.memory import CGROUPS, SLICE, unit
 
 FILES = ("memory.max", "memory.high", "cpu.max", "cpu.weight", "io.weight", "io.bfq.weight", "pids.max")
-EVENTS = (("memory.events", "oom_kill"), ("pids.events", "max"))
+EVENTS = (("memory.events", "oom_kill"), ("pids.events", "max"), ("cpu.stat", "nr_throttled"))
 STALLS = ("cpu", "io", "memory")
+BLOCKS = "/sys/block"
 
 
-def effect(machine: str, spec: Mapping[str, Json], cgroups: str = CGROUPS) -> dict[str, Json]:
-    """Of one container that runs: ``controllers`` of its group, ``files`` of limits with what they hold, ``events``
-    counted since it started, ``stalls`` (per cent of the last ten seconds in which somebody in it waited, where the
-    kernel has pressure stall information), ``root`` and ``disks`` by path as {declared, size, used, inodes}."""
+def effect(machine: str, spec: Mapping[str, Json], cgroups: str = CGROUPS, blocks: str = BLOCKS) -> dict[str, Json]:
+    """Of one container that runs: ``controllers`` of its group, ``files`` of limits with what they hold, ``weighed``
+    (whether some disk of the host shares its time by weights), ``events`` counted since it started, ``stalls`` (per
+    cent of the last ten seconds in which somebody in it waited, where the kernel has pressure stall information),
+    ``root`` and ``disks`` by path as {declared, size, used, inodes}."""
     group = f"{cgroups}/{SLICE}/{unit(machine)}"
     files = {name: text for name in FILES if (text := _read(f"{group}/{name}"))}
     events = {f"{name} {key}": _row(_read(f"{group}/{name}"), key) for name, key in EVENTS}
@@ -30,11 +32,24 @@ def effect(machine: str, spec: Mapping[str, Json], cgroups: str = CGROUPS) -> di
     return {
         "controllers": [*_read(f"{group}/cgroup.controllers").split()],
         "files": {**files},
+        "weighed": _weighed(cgroups, blocks),
         "events": {key: count for key, count in events.items() if count is not None},
         "stalls": {**stalls},
         "root": _root(machine, spec),
         "disks": {**_disks(spec, _leader(group))},
     }
+
+
+def _weighed(cgroups: str, blocks: str) -> bool:
+    """By the scheduler bfq, or by io.cost (Documentation/admin-guide/cgroup-v2, "IO"); without both, weights are kept
+    and not heeded."""
+    if "enable=1" in _read(f"{cgroups}/io.cost.qos"):
+        return True
+    try:
+        disks = os.listdir(blocks)
+    except OSError:
+        return False
+    return any("[bfq]" in _read(f"{blocks}/{disk}/queue/scheduler") for disk in disks)
 
 
 def _root(machine: str, spec: Mapping[str, Json]) -> dict[str, Json]:

@@ -6,9 +6,12 @@ Sources: org.freedesktop.systemd1(5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from eyas.core.errors import Failed
+from eyas.core.paths import CONTROL
 from eyas.core.system import UnitState
 from eyas.host.command import CommandFailed, Running, run, start
 from eyas.host.states import States
@@ -142,6 +145,17 @@ class RealUnits:
         about = [word for unit in units for word in ("--unit", unit)]
         words = ["--quiet", "--no-pager", "--output=short", "--no-hostname", f"--lines={lines}"]
         return run(["journalctl", *where, *words, *about], check=False).text.splitlines()
+
+    def limit(self, unit: str, properties: Mapping[str, str]) -> None:
+        # A daemon-reload reads the files, and tells the kernel nothing of a unit that runs; set-property does, and
+        # leaves drop-ins of its own, which are not to outlive the change.
+        run(_systemctl("", "set-property", "--runtime", unit, *(f"{key}={value}" for key, value in properties.items())))
+        folder = Path(CONTROL, f"{unit}.d")
+        for key in properties:
+            (folder / f"50-{key}.conf").unlink(missing_ok=True)
+        with suppress(OSError):  # what is prepared for a boot may be in there, too
+            folder.rmdir()
+        self.daemon_reload()
 
     def later(self, unit: str, seconds: float, argv: Sequence[str]) -> None:
         timer = [f"--on-active={seconds:g}", "--timer-property=AccuracySec=100ms", "--collect", "--quiet"]

@@ -15,6 +15,8 @@ from eyas.kind.container.compare import size as show
 
 FULL = 0.97  # part of a root or RAM disk that is used
 STALLED = 10.0  # per cent of the last ten seconds
+SHORT = 50.0  # the same, of waiting for processors that a limit keeps from it
+UNWEIGHED = "no disk of the host shares its time by weights: none has the scheduler bfq, and io.cost is off"
 ABSENT = "the kernel gives its group no controller "
 PERIOD = 100000  # of cpu.max, microseconds
 
@@ -86,7 +88,7 @@ def limits(spec: Fields, seen: Mapping[str, Json]) -> tuple[Limit, ...]:
 
 
 def _groups(spec: Fields, seen: Mapping[str, Json]) -> Iterator[Limit]:
-    files, events = _table(seen.get("files")), _table(seen.get("events"))
+    files, events = _table(seen.get("files")), {**_table(seen.get("events")), **_table(seen.get("stalls"))}
     there = seen.get("controllers")
     controllers = there if isinstance(there, list) else []
     for field, value in sorted(_table(spec.get("limits")).items()):
@@ -102,6 +104,8 @@ def _groups(spec: Fields, seen: Mapping[str, Json]) -> Iterator[Limit]:
             yield Limit(kind.name, "void", want, "", f"there is no {' or '.join(kind.files)}")
         elif not any(_same(field, kind.read(text), want) for text in texts):
             yield Limit(kind.name, "void", want, found, f"{kind.files[0]} says {found}")
+        elif kind.controller == "io" and seen.get("weighed") is False:
+            yield Limit(kind.name, "void", want, found, UNWEIGHED)
         else:
             yield from _hits(kind.name, want, found, events)
 
@@ -114,13 +118,18 @@ def _same(field: str, found: str, want: str) -> bool:
 
 
 def _hits(name: str, want: str, found: str, events: Mapping[str, Any]) -> Iterator[Limit]:
-    killed, refused = (_int(events.get(key)) for key in ("memory.events oom_kill", "pids.events max"))
+    counts = ("memory.events oom_kill", "pids.events max", "cpu.stat nr_throttled")
+    killed, refused, throttled = (_int(events.get(key)) for key in counts)
+    waits = events.get("cpu")
     if name == "memory" and killed:
         some = "process was" if killed == 1 else "processes were"
         yield Limit(name, "hit", want, found, f"{killed} {some} killed, because it used all of its memory, {want}")
     elif name == "tasks" and refused:
         times = "once" if refused == 1 else f"{refused} times"
         yield Limit(name, "hit", want, found, f"{times} it could start no more processes than its {want}")
+    elif name == "cpus" and throttled and isinstance(waits, int | float) and waits >= SHORT:
+        said = f"it wants more than its processors, {want}: it waited {waits:.0f} % of the last 10 s"
+        yield Limit(name, "hit", want, found, said)
     else:
         yield Limit(name, "held", want, found)
 

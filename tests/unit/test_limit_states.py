@@ -38,7 +38,10 @@ def group(top: Path, files: dict[str, str]) -> dict[str, Json]:
     place.mkdir(parents=True)
     for name, text in files.items():
         (place / name).write_text(text + "\n")
-    return effect("wiki", SPEC, str(top))
+    scheduler = top / "block/sda/queue/scheduler"
+    scheduler.parent.mkdir(parents=True)
+    scheduler.write_text(files.get("scheduler", "none [bfq]") + "\n")
+    return effect("wiki", SPEC, str(top), str(top / "block"))
 
 
 def states(seen: dict[str, Json]) -> dict[str, str]:
@@ -54,6 +57,31 @@ def test_limits_that_are_held(tmp_path: Path) -> None:
         ("io_weight", "20", "20"), ("tasks", "300", "300"), ("root", "2G", "2G"),
     }  # fmt: skip
     assert lines(found) == []
+
+
+def test_weights_that_no_disk_heeds(tmp_path: Path) -> None:
+    """They are there to be read back, and do nothing: with neither bfq nor io.cost."""
+    seen = group(tmp_path, {**HELD, "scheduler": "[none] mq-deadline"})
+    (void,) = [limit for limit in limits(SPEC, seen) if limit.name == "io_weight"]
+    assert (void.state, void.declared, void.found) == ("void", "20", "20")
+    assert lines([void]) == [
+        "no effect of io_weight 20: no disk of the host shares its time by weights: none has the scheduler bfq, and "
+        "io.cost is off"
+    ]
+    (tmp_path / "io.cost.qos").write_text("254:0 enable=1 ctrl=auto rpct=95.00\n")
+    seen = effect("wiki", SPEC, str(tmp_path), str(tmp_path / "block"))
+    assert states(seen)["io_weight"] == "held"
+
+
+def test_more_processors_are_wanted_than_there_are_to_have(tmp_path: Path) -> None:
+    """By who was held back by its own limit; who waits because others are busy is a victim."""
+    waits = "some avg10=71.20 avg60=3.00 avg300=0.00 total=9\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0"
+    seen = group(tmp_path, {**HELD, "cpu.pressure": waits, "cpu.stat": "usage_usec 5\nnr_periods 90\nnr_throttled 80"})
+    (hit,) = [limit for limit in limits({**SPEC, "root_size": None}, seen) if limit.state == "hit"]
+    assert hit.name == "cpus"
+    assert hit.said == "it wants more than its processors, 1.5: it waited 71 % of the last 10 s"
+    victim = group(tmp_path / "other", {**HELD, "cpu.pressure": waits, "cpu.stat": "nr_throttled 0"})
+    assert "hit" not in states(victim).values()
 
 
 def test_a_kernel_without_controllers(tmp_path: Path) -> None:

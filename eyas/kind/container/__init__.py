@@ -22,7 +22,7 @@ from eyas.core.grants import reasons
 from eyas.core.system import System
 from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Resource, Step
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
-from eyas.kind.container import beside, boot, canary, carry, chain, disk, health, live, power
+from eyas.kind.container import beside, boot, canary, carry, chain, disk, health, limit, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
 from eyas.kind.container.observe import observe
 from eyas.kind.container.text import render_limits, render_unit, tables, words
@@ -86,6 +86,7 @@ class Container:
         "carry": carry.carry,
         "carried": carry.carried,
         "prove": canary.prove,
+        "limit": limit.limit,
     }
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
@@ -142,6 +143,8 @@ class Container:
                 + carry.steps_of(change.id, want.fields, have.fields)
                 + self._again(change, want, have)
             )
+        if (want.fields.get("limits") or None) != (have.fields.get("limits") or None) or have.fields.get("disk_drift"):
+            steps.append(limit.step(change.id, want.fields, have.fields))
         if spec(have) != spec(want):
             args: dict[str, Json] = {"old": spec(have), "new": spec(want)}
             steps.append(Step(self.name, "live", change.id, Phase.live, args))

@@ -22,6 +22,7 @@ from eyas.core.words import Fields, Impact, Json, Phase, Step, digest
 from eyas.kind.common import Deed, integer, table
 from eyas.kind.container.disk import settle_folders, spec_text
 from eyas.kind.container.text import (
+    TASKS,
     device_lines,
     granted_options,
     id_mapped,
@@ -145,7 +146,7 @@ def unit_text(spec: Fields, proved: Fields) -> str:
         "Slice=machine.slice",
         "Delegate=yes",
         "DelegateSubgroup=supervisor",
-        "TasksMax=16384",
+        f"TasksMax={TASKS}",
         *device_lines(spec),
         *limit_lines(spec),
     ]

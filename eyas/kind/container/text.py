@@ -18,6 +18,7 @@ DIGEST = "# made by eyas; digest of what follows: "
 LOOPS = tuple(f"/dev/loop{n}" for n in range(8))
 INODES = (65536, 1048576)  # least and most of a root in RAM; between them one for each page of its size
 PACKAGES = "/run/eyas-packages"  # where the grant nspawn shows a container its own packages
+TASKS = 16384  # where no limit is declared
 PROBE_GRACE = 10  # seconds beyond the probes' own time limits
 
 
@@ -139,7 +140,7 @@ def _service_section(name: str, spec: Fields) -> list[str]:
         "Delegate=yes",
         "DelegateSubgroup=supervisor",
         "CoredumpReceive=yes",
-        "TasksMax=16384",
+        f"TasksMax={TASKS}",
     ]
     return lines + device_lines(spec)
 
