@@ -17,6 +17,11 @@ from eyas.kind.common import Deed, table, text
 HEADER = "# made by eyas: kernel settings of the definitions\n"
 
 
+def _phase(id_: str) -> Phase:
+    """What is set of the table of connections is there only since the packet filter made the kernel keep one."""
+    return Phase.live if id_.startswith("sysctl:net.netfilter.") else Phase.host
+
+
 def plain(value: Json) -> str:
     """A value as it can be compared: the kernel separates several numbers by tabs."""
     return " ".join(str(value).split())
@@ -120,7 +125,7 @@ class Sysctl:
         args: dict[str, Json] = {"value": plain(want.fields["value"])}
         if want.fields.get("least"):
             args["least"] = True
-        return [Step(self.name, "set", change.id, Phase.host, args)]
+        return [Step(self.name, "set", change.id, _phase(change.id), args)]
 
     def observe(self, system: System) -> list[Resource]:
         """The live value, or the least one where that is reached; ``file`` only when our file says something else."""

@@ -50,6 +50,7 @@ def limits(machine: Emulated, name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_every_limit_is_held(machine: Emulated) -> None:
+    assert json.loads(machine.eyas("plan", "--json"))["changes"] == []
     found = limits(machine, TENANT)
     states = {name: (row["state"], row["declared"], row["found"]) for name, row in found.items()}
     assert states == {
