@@ -277,12 +277,12 @@ class _Maker:
             chains["instead"] = ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"]
         seen = []
         if inside and self.declared.pools:
-            back = f"iifname {up} ct direction reply ct reply ip6 daddr {inside}"
-            note = "update @resets { ct reply ip6 daddr . ct original ip6 daddr }"
+            # Every packet that comes in passes these: what is rare is asked first.
+            note = f"ct reply ip6 daddr {inside} update @resets {{ ct reply ip6 daddr . ct original ip6 daddr }}"
             seen = [
-                f"{back} tcp flags & rst == rst {note}",
-                f"iifname {up} ct state related ct reply ip6 daddr {inside} "
-                f"icmpv6 type destination-unreachable icmpv6 code admin-prohibited {note}",
+                f"iifname {up} tcp flags & rst == rst ct direction reply {note}",
+                f"iifname {up} icmpv6 type destination-unreachable icmpv6 code admin-prohibited "
+                f"ct state related {note}",
             ]
             chains["counted"] = [
                 "type filter hook postrouting priority srcnat + 5; policy accept;",
