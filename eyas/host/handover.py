@@ -22,9 +22,10 @@ PIECE = 32  # packets at once, so that neither a neighbour's nor a listener's qu
 PIECES = 40  # at most so many with a pause between
 PAUSE = 0.004  # seconds
 # They come in again in the order in which they came, but faster: who has waited longest is served before the next ones
-# compete with it, and nobody waits longer than the first.
-FASTER = 4
-LONGEST = 0.5  # seconds for all of them at most
+# compete with it, and nobody waits longer than the first. Much faster would be a crowd that those who serve it share
+# their time among: then all wait for the last one.
+FASTER = 2
+LONGEST = 2.0  # seconds for all of them at most
 
 
 class Handover:
