@@ -14,6 +14,7 @@ from eyas.model import (
     Bind,
     Bridge,
     Container,
+    Egress,
     File,
     Forward,
     Host,
@@ -76,6 +77,13 @@ def units(draw: st.DrawFn, name: str) -> dict[str, Unit]:
 
 
 @st.composite
+def egress(draw: st.DrawFn) -> tuple[Egress, ...]:
+    """Mostly none, as in life. No pools: two hosts with the same definitions draw different addresses."""
+    way = draw(some("", "", "", "2001:db8:5:1::77", "default"))
+    return (Egress("one", to=["192.0.2.0/24"], via=way, ceiling=draw(some(None, 5))),) if way else ()
+
+
+@st.composite
 def containers(draw: st.DrawFn, name: str, made: Sequence[Container]) -> Container:
     before = [other.name for other in made]
     number = 10 + NAMES.index(name)
@@ -102,6 +110,7 @@ def containers(draw: st.DrawFn, name: str, made: Sequence[Container]) -> Contain
         stop_timeout=draw(some(10, 20)),
         hold=draw(some(30, 30, 0)),
         settle=0,
+        egress=draw(egress()),
         stateless=draw(st.booleans()) and data in (None, "/data/shared"),
         autostart=draw(some(True, True, True, False)),
         after=sorted(others) if edge == "after" else (),
@@ -118,7 +127,7 @@ def hosts(draw: st.DrawFn) -> Host:
         made.append(draw(containers(name, made)))
     return Host(
         "h",
-        Uplink("eth0", "203.0.113.2/24"),
+        Uplink("eth0", "203.0.113.2/24", "2001:db8:5:1::2/64", prefix6="routed"),
         Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"),
         made,
         open=[Open(22)],

@@ -24,7 +24,7 @@ from eyas.kind.egress.declared import declared
 from eyas.kind.egress.state import Event, State
 from eyas.kind.egress.words import changed, told
 
-FILES = (paths.EGRESS_DECLARED, paths.EGRESS_RULES, store.STATE)
+FILES = (paths.EGRESS_DECLARED, paths.EGRESS_RULES, store.STATE, store.HISTORY)
 
 
 def _look(system: System, _step: Step, folder: str) -> Json:
@@ -58,7 +58,6 @@ def _remove(system: System, _step: Step, saved: Json) -> None:
             system.egress.answer(settings.uplink, (), gone)
         for path in FILES:
             snapshot.put_away(system, path, folder_of(saved))
-        system.files.remove(store.HISTORY)
         system.files.remove_tree(paths.EGRESS_RUNTIME)
         if not system.files.list(paths.EGRESS):
             system.files.remove(paths.EGRESS)
