@@ -10,6 +10,8 @@ from eyas.model.machines import Container, Host
 from eyas.model.merge import merge
 
 SHARE = 0.95  # of the host's memory; the rest is for the host itself
+RUN, SHM = 0.2, 0.1
+"""Parts of the host's memory that /run and /dev/shm of a container may grow to: systemd-nspawn's own ends for them."""
 
 
 def ram_disks(container: Container) -> tuple[RamDisk, ...]:
@@ -57,7 +59,9 @@ def sums(host: Host) -> Iterator[Diagnostic]:
         return
     known = {c.name: most(c) or 0 for c in host.containers}
     # One without a limit can hold at least its files in RAM.
-    held = {c.name: known[c.name] or in_ram(c) for c in host.containers}
+    free = [c.name for c in host.containers if not known[c.name]]
+    own = int(host.memory * (RUN + SHM))
+    held = {c.name: known[c.name] or in_ram(c) + own for c in host.containers}
     total = sum(held.values())
     for container in host.containers:
         if (limit := most(container)) and limit > host.memory:
@@ -73,7 +77,10 @@ def sums(host: Host) -> Iterator[Diagnostic]:
             f"the containers of host {host.name} may hold {_show(total)} in memory (the largest: {parts}), "
             f"and it has {_show(host.memory)}"
         )
-        yield host.diagnostic("memory", message, "lower limits, roots in RAM or RAM disks", "warning")
+        hint = "lower limits, roots in RAM or RAM disks"
+        if free:
+            hint += f"; without a limit of memory, as {free[0]}, /run and /dev/shm alone may grow to {_show(own)}"
+        yield host.diagnostic("memory", message, hint, "warning")
 
 
 def _show(size: int) -> str:

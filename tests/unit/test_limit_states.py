@@ -168,5 +168,7 @@ def test_what_containers_may_hold_together() -> None:
     assert ram_disks(wiki) == (RamDisk("/x", 512 << 20),)
     (said,) = sums(host(build, wiki, disk))
     assert said.severity == "warning"
-    assert "may hold 15.5G in memory (the largest: build 12G, wiki 3.5G), and it has 16G" in said.message
-    assert not list(sums(host(build, disk)))
+    assert "may hold 25.1G in memory (the largest: build 12G, wiki 8.3G, disk 4.8G), and it has 16G" in said.message
+    assert "as wiki, /run and /dev/shm alone may grow to 4.8G" in said.hint
+    small = Container("small", "10.0.5.40", BASE, limits=Limits(memory="3G"))
+    assert not list(sums(host(build, small)))
