@@ -4,7 +4,7 @@ All of it in one container of a lab. A build is timed by the builder, from its s
 root from the command to its end, with `true` run in it and nothing left of it, except where it is made clean by
 copying over the last one. Other ways: `cp -a` of the same tree, as mkarchroot and makechrootpkg do; rsync over a copy
 that was used before, as makechrootpkg does on most file systems; `docker run` of an image of the same tree.
-usage: builder.py [--repeats N] [--wait SECONDS]
+usage: builder.py [--repeats N] [--wait SECONDS] [--lab DIRECTORY]
 """
 
 from __future__ import annotations
@@ -91,27 +91,36 @@ def roots(lab: BenchLab, made: list[float]) -> dict[str, Callable[[], float]]:
     }
 
 
+def measure(lab: BenchLab, repeats: int, wait: float) -> None:
+    inside(lab, "mkdir", "-p", PLACE)
+    same = f"docker image inspect same:1 || tar -C {TREE} --one-file-system -c . | docker import - same:1"
+    inside(lab, "sh", "-c", f"{{ {same}; }} >/dev/null 2>&1")
+    wait_for_quiet(wait)
+    report = Report("builder", "Clean roots and builds")
+    report.say(f"the tree: {inside(lab, 'du', '-sxm', TREE).split()[0]} MiB")
+    made: list[float] = []
+    report.table("a clean root, `true` in it", in_turns(roots(lab, made), repeats))
+    report.table("of that", {"ours, in RAM: until it is there": made})
+    report.goal("a clean root, made", statistics.median(made), WELL_UNDER, " s")
+    for package, what in (("files", "10,000 small files"), ("compiled", "200 files in C")):
+        cases = {"root in RAM": build(lab, package, disk=False), "root on disk": build(lab, package, disk=True)}
+        report.table(f"a build of {what}", in_turns(cases, max(3, repeats - 2), warm=False))
+    report.write()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--wait", type=float, default=0, help="seconds to wait for a low load")
+    parser.add_argument("--lab", type=Path, help="a directory of fleets/builder whose lab is up and applied already")
     given = parser.parse_args()
+    if given.lab:
+        measure(BenchLab(given.lab), given.repeats, given.wait)
+        return
     with scratch() as folder:
         shutil.copytree(HERE / "fleets/builder", folder / "fleet")
         with applied(folder / "fleet") as lab:
-            inside(lab, "mkdir", "-p", PLACE)
-            inside(lab, "sh", "-c", f"tar -C {TREE} --one-file-system -c . | docker import - same:1 >&2")
-            wait_for_quiet(given.wait)
-            report = Report("builder", "Clean roots and builds")
-            report.say(f"the tree: {inside(lab, 'du', '-sxm', TREE).split()[0]} MiB")
-            made: list[float] = []
-            report.table("a clean root, `true` in it", in_turns(roots(lab, made), given.repeats))
-            report.table("of that", {"ours, in RAM: until it is there": made})
-            report.goal("a clean root, made", statistics.median(made), WELL_UNDER, " s")
-            for package, what in (("files", "10,000 small files"), ("compiled", "200 files in C")):
-                cases = {"root in RAM": build(lab, package, disk=False), "root on disk": build(lab, package, disk=True)}
-                report.table(f"a build of {what}", in_turns(cases, max(3, given.repeats - 2), warm=False))
-            report.write()
+            measure(lab, given.repeats, given.wait)
 
 
 if __name__ == "__main__":

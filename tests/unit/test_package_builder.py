@@ -16,9 +16,9 @@ import pytest
 from eyas.core.errors import DefinitionError
 from eyas.model import File
 from eyas.parts import Schedule, package_builder
-from eyas.parts.scripts.builder import dispatch, main, settings, sources
+from eyas.parts.scripts.builder import build, dispatch, main, run, settings, sources
 from eyas.parts.scripts.builder.publish import outdated, split
-from eyas.parts.scripts.builder.queue import Queue
+from eyas.parts.scripts.builder.queue import Job, Queue
 from eyas.parts.scripts.builder.run import Delayed, Refused
 from eyas.parts.scripts.builder.settings import Settings
 
@@ -105,6 +105,27 @@ def test_builds_of_dead_units_go_back_and_end_when_they_always_die(
     assert [row.package for row in queue.waiting()] == ["one"]
     assert [(row.package, row.state) for row in queue.done()] == [("two", "failed")]
     assert not list((place.run / "roots").iterdir())
+
+
+def test_a_build_whose_program_is_killed_is_built_again(place: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That says nothing about the package; but whoever always takes too much memory fails in the end."""
+
+    def through(*_: object) -> tuple[Job, str]:
+        run.must(["sh", "-c", "kill -KILL $$"])
+        raise AssertionError
+
+    monkeypatch.setattr(build, "_through", through)
+    queue = Queue(place)
+    one = queue.add("one")
+    for attempt in range(1, place.attempts):
+        queue.claim(one)
+        assert build.perform(place, one.id)
+        (one,) = queue.waiting()
+        assert (one.attempts, one.why) == (attempt, "sh was killed")
+    queue.claim(one)
+    assert not build.perform(place, one.id)
+    (over,) = queue.done()
+    assert (over.state, over.why) == ("failed", "it has died 5 times, the last time because sh was killed")
 
 
 def test_old_versions_go_but_never_what_the_database_names() -> None:

@@ -26,6 +26,23 @@ pacman "$@" -Sl forge
 """
 """What pacman says of the repository over HTTP, with all signatures asked for."""
 
+WHOLE = f"""set -e
+cd {POOL}/.db/$(readlink {POOL}/.db/current)
+check() {{ gpg --homedir /run/package-builder/gnupg --quiet --batch --verify "$1.sig" "$1" 2>/dev/null; }}
+for kind in db files; do
+    check forge.$kind
+    bsdtar -xOf forge.$kind '*/desc' | sed -n '/^%FILENAME%$/{{n;p}}' | sort >/var/tmp/$kind
+done
+cmp /var/tmp/db /var/tmp/files
+bsdtar -xOf forge.db '*/desc' | sed -n '/^%FILENAME%$/{{n;h}}; /^%SHA256SUM%$/{{n;G;s/\\n/  /p}}' >/var/tmp/sums
+cd {POOL}
+sha256sum --quiet -c /var/tmp/sums
+cmp /var/tmp/db - <<END
+$(sed 's/.* //' /var/tmp/sums | sort)
+END
+while read -r file; do check "$file"; done </var/tmp/db
+"""
+"""A repository as a client may find it at any moment: all that the database names is there, whole and signed."""
 
 DONE = ("published", "unchanged")
 
@@ -93,17 +110,18 @@ class Forge(Rig):
         echo roots $(find /run/package-builder/roots /run/package-builder/ram -mindepth 1 | wc -l)
         echo scratch $(find /var/lib/package-builder/scratch -mindepth 1 2>/dev/null | wc -l)
         echo loops $(losetup --list --noheadings 2>/dev/null | grep -c package-builder)
+        echo homes $(find /run/package-builder/homes -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)
         echo units $(systemctl list-units --all --plain --no-legend 'build-*.service' | wc -l)"""
         return dict(line.split() for line in self.succeed("forge", "sh", "-c", script).splitlines())
 
 
-def simple(name: str, version: str = "1", lines: str = "", **values: str) -> dict[str, str]:
+def simple(name: str, version: str = "1", lines: str = "", arch: str = "(any)", **values: str) -> dict[str, str]:
     """A package of one file that is made in package(); ``lines`` come before that."""
     more = "".join(f"{key}={value}\n" for key, value in values.items())
     text = f"""pkgname={name}
 pkgver={version}
 pkgrel=1
-arch=(any)
+arch={arch}
 {more}
 package() {{
     {lines or ":"}

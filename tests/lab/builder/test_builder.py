@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.lab.builder.forge import DONE, POOL, Forge, simple
 
-NOTHING = {"mounts": "0", "groups": "0", "roots": "0", "scratch": "0", "loops": "0", "units": "0"}
+NOTHING = {"mounts": "0", "groups": "0", "roots": "0", "scratch": "0", "loops": "0", "homes": "0", "units": "0"}
 
 
 def test_packages_are_built_signed_published_and_installed(forge: Forge) -> None:
@@ -48,6 +48,10 @@ def test_logs_are_there_while_it_runs_and_a_build_can_be_cancelled(forge: Forge)
     try:
         (id,) = forge.queue("slow", "--priority", "urgent")
         forge.host.wait_until(lambda: "here it is" in forge.log(id), "the log tells", 60)
+        with forge.background("forge", "package-builder", "logs", "--follow", id) as follower:
+            assert follower.stdout is not None
+            assert "here it is\n" in iter(follower.stdout.readline, "")
+            assert follower.poll() is None, "it goes on as the build does"
         forge.builder("cancel", id)
         (row,) = forge.over([id]).values()
         assert row["state"] == "cancelled"

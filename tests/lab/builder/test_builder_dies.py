@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.lab.builder.forge import POOL, Forge, simple
+from tests.lab.builder.forge import POOL, WHOLE, Forge, simple
 from tests.lab.builder.test_builder import NOTHING
 from tests.lab.rig import FULL
 
@@ -15,23 +15,6 @@ pytestmark = pytest.mark.long
 
 ROOTS = 200 if FULL else 20
 PACKAGES = 50 if FULL else 4
-WHOLE = f"""set -e
-cd {POOL}/.db/$(readlink {POOL}/.db/current)
-check() {{ gpg --homedir /run/package-builder/gnupg --quiet --batch --verify "$1.sig" "$1" 2>/dev/null; }}
-for kind in db files; do
-    check forge.$kind
-    bsdtar -xOf forge.$kind '*/desc' | sed -n '/^%FILENAME%$/{{n;p}}' | sort >/var/tmp/$kind
-done
-cmp /var/tmp/db /var/tmp/files
-bsdtar -xOf forge.db '*/desc' | sed -n '/^%FILENAME%$/{{n;h}}; /^%SHA256SUM%$/{{n;G;s/\\n/  /p}}' >/var/tmp/sums
-cd {POOL}
-sha256sum --quiet -c /var/tmp/sums
-cmp /var/tmp/db - <<END
-$(sed 's/.* //' /var/tmp/sums | sort)
-END
-while read -r file; do check "$file"; done </var/tmp/db
-"""
-"""A repository as a client may find it at any moment: all that the database names is there, whole and signed."""
 
 
 def test_killed_at_random_moments(forge: Forge) -> None:

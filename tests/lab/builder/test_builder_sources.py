@@ -135,6 +135,10 @@ def test_timers_put_into_the_queue_what_their_schedule_names(forge: Forge) -> No
     timers = forge.succeed("forge", "systemctl", "list-timers", "--all", "--no-legend")
     assert "package-queue-hourly.timer" in timers
     assert "package-queue-nightly.timer" in timers
+    when = forge.succeed("forge", "systemctl", "show", "-P", "NextElapseUSecRealtime", "package-queue-nightly.timer")
+    assert when.split()[2][:5] in ("02:00", "02:01"), "with up to a minute of delay, so that not all begin at once"
+    asked = forge.succeed("forge", "systemctl", "show", "-P", "Unit", "package-queue-nightly.timer")
+    assert asked == "package-queue-nightly.service"
     forge.put(simple("bigger", str(int(time.time()))))
     try:
         forge.succeed("forge", "systemctl", "start", "package-queue-nightly.service")

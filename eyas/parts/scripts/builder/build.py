@@ -11,7 +11,7 @@ from pathlib import Path
 from . import publish, roots, sources
 from .files import drop, get_json, put, put_json, sync
 from .queue import Job, Queue, wake
-from .run import Delayed, Refused, say
+from .run import Delayed, Killed, Refused, killed, say
 from .settings import Settings
 
 MOST_DELAYS = 7
@@ -41,6 +41,14 @@ def perform(settings: Settings, id: str) -> bool:
         say(f"delayed by {pause:.0f} s: {later}")
         again = replace(one, attempts=0, delays=one.delays + 1, why=str(later), not_before=time.time() + pause)
         queue.back(replace(again, state=""))
+    except Killed as died:
+        say(f"back to the queue: {died}")
+        if one.attempts < settings.attempts:
+            queue.back(replace(one, state="", why=str(died)))
+        else:
+            why = f"it has died {one.attempts} times, the last time because {died}"
+            queue.end(replace(one, seconds=time.time() - began), "failed", why)
+            return False
     except Refused as no:
         say(f"failed: {no}")
         noted = get_json(queue.running_at / f"{id}.json") or {}
@@ -103,6 +111,8 @@ def _about(settings: Settings, root: roots.Root, folder: Path) -> sources.Info:
     kept = settings.place("info") / _folder(folder)
     if not kept.exists():
         done = root.run("cd /build/work && " + roots.as_builder("makepkg --printsrcinfo"))
+        if killed(done.code):
+            raise Killed("the program that reads the PKGBUILD was killed")
         if done.code:
             raise Refused(f"cannot read the PKGBUILD: {done.last}")
         put(kept, done.out)
@@ -129,6 +139,8 @@ def _make(settings: Settings, root: roots.Root, one: Job, about: sources.Info) -
     if code:
         if root.full and root.backing == "ram":
             raise Met
+        if killed(code):
+            raise Killed("a program of the build was killed")
         full = ": its root is full" if root.full else ""
         raise Refused(f"cannot build {one.package}: makepkg ended with {code}{full} (package-builder logs {one.id})")
 

@@ -116,6 +116,7 @@ def _recover(settings: Settings, queue: Queue, live: set[str]) -> None:
     for id in roots.left(settings):
         if f"build-{id}.service" not in live:
             roots.remove(settings, id)
+    publish.sweep_homes(settings)
     kept = {one.id for one in [*queue.running(), *queue.waiting()]}
     for path in queue.staged_at.iterdir():
         if path.name.strip(".").removesuffix(".new") not in kept:

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from . import build, dispatch, roots
+from . import build, dispatch, publish, roots
 from .queue import PRIORITIES, Job, Queue, chosen, wake
-from .run import Delayed, Refused, become, run, say
+from .run import Delayed, Killed, Refused, become, run, say
 from .settings import Settings, read
+
+SHOWN = 50
+"""Builds that are over, in a listing for people."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser().parse_args(words)
     try:
         return _verb(read(), given)
-    except (Refused, Delayed) as error:
+    except (Refused, Delayed, Killed) as error:
         sys.stderr.write(f"package-builder: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -79,6 +82,7 @@ def _verb(settings: Settings, given: argparse.Namespace) -> int:
         return 0 if build.perform(settings, given.id) else 1
     elif given.verb == "ended":
         roots.remove(settings, given.id)
+        publish.sweep_homes(settings)
         wake(settings)
     return 0
 
@@ -109,7 +113,7 @@ def _find(queue: Queue, word: str) -> Job:
 
 
 def _list(queue: Queue, *, as_json: bool) -> int:
-    rows = [*queue.done()[-50:], *queue.running(), *queue.waiting()]
+    rows = [*queue.done()[0 if as_json else -SHOWN :], *queue.running(), *queue.waiting()]
     if as_json:
         say(json.dumps({"version": 1, "builds": [asdict(row) for row in rows]}, indent=1))
         return 0

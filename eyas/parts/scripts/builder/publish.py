@@ -10,6 +10,7 @@ of its own below .db, and the names that clients know lead through one link, .db
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import tarfile
@@ -37,50 +38,98 @@ def split(file: str) -> tuple[str, str]:
 
 def fingerprint(settings: Settings) -> str:
     """The key that everything is signed with."""
-    for line in must([*GPG, "--list-secret-keys", "--with-colons"], env=gpg(settings)).splitlines():
+    for line in must(["gpg", "--batch", "--list-keys", "--with-colons"], env=_master(settings)).splitlines():
         if line.startswith("fpr:"):
             return line.split(":")[9]
     raise Refused(f"cannot sign: there is no key in {settings.signing}")
 
 
-GPG = ("gpg", "--batch", "--quiet", "--no-tty", "--no-autostart", "--pinentry-mode=loopback")
-
-
-def gpg(settings: Settings) -> dict[str, str]:
+def _master(settings: Settings) -> dict[str, str]:
     return {"GNUPGHOME": str(settings.gnupg)}
+
+
+def _signing(settings: Settings) -> dict[str, str]:
+    """A home of gpg(1) for this process alone: its agent is of the unit of the build, and would end with the unit while
+    another build needs it."""
+    home = settings.run / "homes" / str(os.getpid())
+    if not home.is_dir():
+        new = home.with_name(f".{home.name}")
+        drop(new)
+        shutil.copytree(settings.gnupg, new)
+        new.chmod(0o700)
+        new.rename(home)
+    return {"GNUPGHOME": str(home)}
+
+
+def sweep_homes(settings: Settings) -> None:
+    """Homes of processes that are over."""
+    place = settings.run / "homes"
+    for path in place.iterdir() if place.is_dir() else ():
+        if not Path(f"/proc/{path.name.strip('.')}").exists():
+            drop(path)
 
 
 def sign(settings: Settings, path: Path) -> None:
     """A detached signature beside a file."""
     argv = ["gpg", "--batch", "--quiet", "--no-tty", "--yes", "--detach-sign", "--no-armor", str(path)]
-    must(argv, env=gpg(settings))
+    must(argv, env=_signing(settings))
 
 
 def keys(settings: Settings) -> None:
-    """The key is there, made by whoever is first; in RAM for signing, and as a keyring for the roots."""
+    """The key is there, made by whoever is first; in RAM for signing, and as a keyring for the roots.
+
+    Builds go on while the one who starts them begins anew: what is there is left, and what comes appears as a whole.
+    """
     secret = settings.signing / "secret.asc"
     with locked(settings.signing / "lock"):
-        drop(settings.gnupg)
-        settings.gnupg.mkdir(parents=True, mode=0o700)
-        if secret.exists():
-            must(["gpg", "--batch", "--quiet", "--import", str(secret)], env=gpg(settings))
-        else:
-            who = settings.packager
-            words = ["--passphrase", "", "--quick-generate-key", who, "ed25519", "sign", "never"]
-            must(["gpg", "--batch", "--quiet", *words], env=gpg(settings))
-            text = must(["gpg", "--batch", "--armor", "--export-secret-keys"], env=gpg(settings))
-            secret.touch(mode=0o600)
-            put(secret, text)
-            secret.chmod(0o600)
-    public = must(["gpg", "--batch", "--armor", "--export"], env=gpg(settings))
-    key = fingerprint(settings)
+        _imported(settings, secret)
+    public = must(["gpg", "--batch", "--armor", "--export"], env=_master(settings))
+    if not settings.keyring.is_dir():
+        _keyring(settings, public)
+    settings.pool.mkdir(parents=True, exist_ok=True)
+    put(settings.pool / f"{settings.repository}.asc", public)
+    (settings.pool / f"{settings.repository}.asc").chmod(0o644)
+
+
+def _imported(settings: Settings, secret: Path) -> None:
+    """The key in RAM is the one that is kept."""
+    mark = "of"  # what it was made from
+    kept = settings.gnupg / mark
+    if secret.exists() and kept.exists() and kept.read_text() == _digest(secret):
+        return
+    new = settings.gnupg.with_name(".gnupg")
+    drop(new)
+    new.mkdir(parents=True, mode=0o700)
+    env = {"GNUPGHOME": str(new)}
+    if secret.exists():
+        must(["gpg", "--batch", "--quiet", "--import", str(secret)], env=env)
+    else:
+        words = ["--passphrase", "", "--quick-generate-key", settings.packager, "ed25519", "sign", "never"]
+        must(["gpg", "--batch", "--quiet", *words], env=env)
+        text = must(["gpg", "--batch", "--armor", "--export-secret-keys"], env=env)
+        secret.touch(mode=0o600)
+        put(secret, text)
+        secret.chmod(0o600)
+    run(["gpgconf", "--kill", "all"], env=env)
+    for path in new.iterdir():
+        if path.is_socket():
+            path.unlink()
+    (new / mark).write_text(_digest(secret))
+    drop(settings.gnupg)
+    drop(settings.keyring)
+    new.rename(settings.gnupg)
+
+
+def _keyring(settings: Settings, public: str) -> None:
+    """The public half, as pacman looks for it."""
     new = settings.keyring.with_name(".keyring")
     drop(new)
     new.mkdir(mode=0o755)
     (new / "pubring.gpg").touch()  # the format that pacman looks for
     env = {"GNUPGHOME": str(new)}
     done = run(["gpg", "--batch", "--quiet", "--import"], env=env, input=public)
-    done = done if done.code else run(["gpg", "--batch", "--import-ownertrust"], env=env, input=f"{key}:6:\n")
+    trust = f"{fingerprint(settings)}:6:\n"
+    done = done if done.code else run(["gpg", "--batch", "--import-ownertrust"], env=env, input=trust)
     if done.code:
         raise Refused(f"cannot make the keyring: {done.last}")
     run(["gpg", "--batch", "--check-trustdb"], env=env)
@@ -90,11 +139,7 @@ def keys(settings: Settings) -> None:
             path.unlink()
         elif path.is_file():
             path.chmod(0o644)
-    drop(settings.keyring)
     new.rename(settings.keyring)
-    settings.pool.mkdir(parents=True, exist_ok=True)
-    put(settings.pool / f"{settings.repository}.asc", public)
-    (settings.pool / f"{settings.repository}.asc").chmod(0o644)
 
 
 # ------------------------------------------------------------ adding
@@ -139,7 +184,7 @@ def add(settings: Settings, staged: Path) -> tuple[str, ...]:
                 archive = f"{name}.{kind}.tar.gz"
                 shutil.copy(states[-1] / archive, fresh / archive)
         argv = ["repo-add", "--quiet", "--nocolor", "--prevent-downgrade", "--sign", "--key", fingerprint(settings)]
-        must([*argv, f"{name}{ARCHIVE}", *(str(pool / file) for file in files)], cwd=str(fresh), env=gpg(settings))
+        must([*argv, f"{name}{ARCHIVE}", *(str(pool / file) for file in files)], cwd=str(fresh), env=_signing(settings))
         for path in fresh.iterdir():
             if path.name.endswith((".old", ".old.sig")):
                 path.unlink()

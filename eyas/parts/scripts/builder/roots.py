@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .files import drop, locked, put
@@ -59,21 +60,28 @@ class Root:
 
     def run(self, script: str, *, network: bool = False) -> Done:
         """Run a script in it to its end."""
-        return run(self.argv(script, network=network), env=NSPAWN, timeout=self.settings.timeout)
+        done = run(self.argv(script, network=network), env=NSPAWN, timeout=self.settings.timeout)
+        return replace(done, code=-signal.SIGKILL) if KILLED in done.err else done
 
     def shown(self, script: str, *, network: bool = False, look: Callable[[str], None] | None = None) -> int:
         """The same with its output in the log."""
 
+        died = False
+
         def each(line: str) -> None:
+            nonlocal died
+            died = died or KILLED in line
             self.look(line)
             if look:
                 look(line)
 
         code = shown(self.argv(script, network=network), each, env=NSPAWN)
         self.look()
-        return code
+        return -signal.SIGKILL if died and code else code
 
 
+KILLED = "terminated by signal KILL"
+"""What systemd-nspawn says when its program has got it; its exit status says so only sometimes."""
 NSPAWN = {"SYSTEMD_NSPAWN_TMPFS_TMP": "0"}
 """Its temporary directory is of the root, and so within the cap."""
 

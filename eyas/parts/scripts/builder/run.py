@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,16 @@ class Delayed(Exception):
     def __init__(self, why: str, seconds: float = 0) -> None:
         super().__init__(why)
         self.seconds = seconds
+
+
+class Killed(Exception):
+    """A program got SIGKILL: from somebody, or because there was no memory. That says nothing about the build."""
+
+
+def killed(code: int) -> bool:
+    """Whether an exit status says so: of a program, of a shell that has run one, or of systemd-nspawn, which ends with
+    255 when one of its own processes has got the signal."""
+    return code in (-signal.SIGKILL, 128 + signal.SIGKILL, 255)
 
 
 @dataclass(frozen=True)
@@ -66,8 +77,10 @@ def run(
 
 
 def must(argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None) -> str:
-    """What a program printed that has to succeed. Raises Refused."""
+    """What a program printed that has to succeed. Raises Refused, Killed."""
     done = run(argv, cwd=cwd, env=env)
+    if killed(done.code):
+        raise Killed(f"{argv[0]} was killed")
     if done.code:
         raise Refused(f"cannot run {' '.join(argv[:3])}: {done.last}")
     return done.out

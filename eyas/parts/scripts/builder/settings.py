@@ -40,7 +40,7 @@ class Settings:
     """Of one build."""
     retry: int = 60
     """First pause after an upstream that was absent; it doubles, up to an hour."""
-    attempts: int = 3
+    attempts: int = 5
     """How often a build is begun that dies from outside."""
     network: tuple[str, ...] = ()
     """Packages whose build() may use the network."""
