@@ -19,6 +19,7 @@ pytestmark = pytest.mark.long
 
 PACKAGES, ROOTS, KILLS = 50, 200, 40
 ACTIVE = ("systemctl", "is-active", "package-builder")
+COMPILE = 'install -d "$pkgdir/usr/bin"; gcc $CFLAGS -o "$pkgdir/usr/bin/$pkgname" "$startdir/p.c"'
 INNER = ("makepkg", "systemd-nspawn", "fakeroot", "bsdtar", "zstd", "gcc", "gpg", "repo-add", "pacman", "sh", "bash")
 """Programs of a build that are killed one by one."""
 COUNT = r"""
@@ -63,7 +64,7 @@ def folders(version: str) -> dict[str, str]:
     for n in range(PACKAGES):
         name = f"scale{n:02d}"
         if n % 5 == 1:
-            found |= simple(name, version, arch="(x86_64)", lines='gcc $CFLAGS -o "$srcdir/p" "$startdir/p.c"')
+            found |= simple(name, version, arch="(x86_64)", lines=COMPILE)
             found[f"{name}/p.c"] = "int main(void) { return 0; }\n"
         elif n % 5 == 2:
             found |= simple(name, version, lines=f"test -e /usr/share/scale{n - 2:02d}", depends=f"(scale{n - 2:02d})")
