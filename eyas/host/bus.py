@@ -14,6 +14,7 @@ from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM
 from _socket import socket as plain_socket  # what socket wraps in enums takes as long as all the questions
 from struct import error as struct_error
 from struct import pack, unpack_from
+from time import monotonic
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
@@ -97,7 +98,10 @@ class Bus:
         """The answer to each question by its number; None where systemd has none (no such property or unit)."""
         self.send()
         found: dict[int, Any] = {}
+        until = monotonic() + TIMEOUT
         while self._asked:
+            if monotonic() > until:  # who only talks of other things does not answer
+                raise TimeoutError("systemd does not answer")
             serial, value = self._message()
             if serial in self._asked:
                 self._asked.remove(serial)
@@ -116,7 +120,7 @@ class Bus:
         """Whether the other end is there still. What it has told meanwhile is taken in."""
         self._socket.settimeout(0)
         try:
-            while data := self._socket.recv(1 << 18):
+            while (data := self._socket.recv(1 << 18)) and len(self._unread) < LONGEST:
                 self._unread += data
             return False
         except BlockingIOError:

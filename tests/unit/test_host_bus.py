@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -140,3 +141,72 @@ def test_it_does_not_accept_us(place: Path) -> None:
 def test_nobody_is_there(place: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         Bus(str(place))
+
+
+def test_errors_and_jobs_are_told(place: Path) -> None:
+    """Of a refused call its name and words; of jobs their results, whoever asked for them."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    ended = signal("JobRemoved", "uoss", 7, "/job/7", "x.service", "done") + signal("UnitNew", "so", "x.service", "/x")
+
+    def serve() -> None:
+        with theirs, theirs.makefile("rb") as stream:
+            stream.readline(), stream.readline()
+            theirs.sendall(b"OK 0\r\n")
+            head = stream.read(16)
+            length, number, fields = (int.from_bytes(head[at : at + 4], "little") for at in (4, 8, 12))
+            stream.read(-(-fields // 8) * 8 + length)
+            theirs.sendall(ended + refusal(number, "org.freedesktop.systemd1.NoSuchUnit", "no such unit"))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    bus = Bus(ours)
+    number = bus.call("RestartUnit", "x.service", "replace")
+    assert bus.answers() == {number: None}
+    assert bus.refused == {number: ("org.freedesktop.systemd1.NoSuchUnit", "no such unit")}
+    assert bus.ended == {"/job/7": "done"}
+    thread.join()
+    assert not bus.is_open()
+    bus.close()
+
+
+@pytest.mark.parametrize("signature", ["", "a", "(", "a()", "v" * 300, "(" * 5000, "\xff"])
+def test_what_makes_no_sense_is_no_answer(signature: str) -> None:
+    """A container's own systemd may say anything."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    with theirs:
+        theirs.sendall(b"OK 0\r\n")
+        bus = Bus(ours)
+        bus.get("/a", "Unit", "ActiveState")
+        body = b"\xff" * 64
+        variant = signature.encode("latin-1")[:255]
+        fields = b"\x05\x01u\0" + pack("<I", 1) + b"\x08\x01g\0" + bytes((len(variant),)) + variant + b"\0"
+        head = b"l" + bytes((2, 1, 1)) + pack("<III", len(body), 1, len(fields)) + fields
+        theirs.sendall(head + b"\0" * (-len(head) % 8) + body)
+        theirs.shutdown(socket.SHUT_WR)
+        with suppress(OSError, ValueError):
+            assert set(bus.answers()) == {1}
+        bus.close()
+
+
+def signal(member: str, signature: str, *values: int | str) -> bytes:
+    fields = b"\x03\x01s\0" + text(member)
+    fields += b"\0" * (-len(fields) % 8) + b"\x08\x01g\0" + bytes((len(signature),)) + signature.encode() + b"\0"
+    body = b""
+    for value in values:
+        body += b"\0" * (-len(body) % 4) + (pack("<I", value) if isinstance(value, int) else text(value))
+    return framed(4, fields, body)
+
+
+def refusal(number: int, name: str, words: str) -> bytes:
+    fields = b"\x05\x01u\0" + pack("<I", number) + b"\x04\x01s\0" + text(name)
+    fields += b"\0" * (-len(fields) % 8) + b"\x08\x01g\0\x01s\0"
+    return framed(3, fields, text(words))
+
+
+def text(value: str) -> bytes:
+    return pack("<I", len(value)) + value.encode() + b"\0"
+
+
+def framed(kind: int, fields: bytes, body: bytes) -> bytes:
+    head = b"l" + bytes((kind, 1, 1)) + pack("<III", len(body), 1, len(fields)) + fields
+    return head + b"\0" * (-len(head) % 8) + body
