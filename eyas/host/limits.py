@@ -15,7 +15,12 @@ from eyas.core.words import Json
 from eyas.host.memory import CGROUPS, SLICE, unit
 
 FILES = ("memory.max", "memory.high", "cpu.max", "cpu.weight", "io.weight", "io.bfq.weight", "pids.max")
-EVENTS = (("memory.events", "oom_kill"), ("pids.events", "max"), ("cpu.stat", "nr_throttled"))
+EVENTS = (
+    ("memory.events", "oom_kill"),
+    ("memory.events", "high"),
+    ("pids.events", "max"),
+    ("cpu.stat", "nr_throttled"),
+)
 STALLS = ("cpu", "io", "memory")
 BLOCKS = "/sys/block"
 

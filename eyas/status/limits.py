@@ -120,14 +120,17 @@ def _same(field: str, found: str, want: str) -> bool:
 def _hits(name: str, want: str, found: str, events: Mapping[str, Any]) -> Iterator[Limit]:
     counts = ("memory.events oom_kill", "pids.events max", "cpu.stat nr_throttled")
     killed, refused, throttled = (_int(events.get(key)) for key in counts)
-    waits = events.get("cpu")
+    waits, slow = (_percent(events.get(key)) for key in ("cpu", "memory"))
     if name == "memory" and killed:
         some = "process was" if killed == 1 else "processes were"
         yield Limit(name, "hit", want, found, f"{killed} {some} killed, because it used all of its memory, {want}")
     elif name == "tasks" and refused:
         times = "once" if refused == 1 else f"{refused} times"
         yield Limit(name, "hit", want, found, f"{times} it could start no more processes than its {want}")
-    elif name == "cpus" and throttled and isinstance(waits, int | float) and waits >= SHORT:
+    elif name == "memory_high" and _int(events.get("memory.events high")) and slow >= STALLED:
+        said = f"it is slowed down, because it uses more memory than {want}: it waited {slow:.0f} % of the last 10 s"
+        yield Limit(name, "hit", want, found, said)
+    elif name == "cpus" and throttled and waits >= SHORT:
         said = f"it wants more than its processors, {want}: it waited {waits:.0f} % of the last 10 s"
         yield Limit(name, "hit", want, found, said)
     else:
@@ -178,6 +181,10 @@ def lines(found: Sequence[Limit]) -> list[str]:
 
 def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _percent(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _int(value: object) -> int:

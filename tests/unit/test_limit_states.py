@@ -84,6 +84,14 @@ def test_more_processors_are_wanted_than_there_are_to_have(tmp_path: Path) -> No
     assert "hit" not in states(victim).values()
 
 
+def test_who_is_slowed_down_for_its_memory(tmp_path: Path) -> None:
+    waits = "some avg10=80.40 avg60=3.00 avg300=0.00 total=9\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0"
+    seen = group(tmp_path, {**HELD, "memory.pressure": waits})
+    (hit,) = [limit for limit in limits({**SPEC, "root_size": None}, seen) if limit.state == "hit"]
+    assert hit.name == "memory_high"
+    assert hit.said == "it is slowed down, because it uses more memory than 1G: it waited 80 % of the last 10 s"
+
+
 def test_a_kernel_without_controllers(tmp_path: Path) -> None:
     seen = group(tmp_path, {"cgroup.controllers": "hugetlb"}) | {"root": {}}
     found = limits(SPEC, seen)

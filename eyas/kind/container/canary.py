@@ -23,6 +23,7 @@ from eyas.kind.common import Deed, integer, table
 from eyas.kind.container.disk import settle_folders, spec_text
 from eyas.kind.container.text import (
     TASKS,
+    colon,
     device_lines,
     granted_options,
     id_mapped,
@@ -168,7 +169,8 @@ def scratch(name: str) -> str:
 def empty(name: str, proved: Fields) -> list[tuple[str, str, dict[str, Json]]]:
     """Directories that stand for a container's data: where they are, where they are shown, what they stand for."""
     data = [bind for bind in tables(proved.get("binds")) if bind.get("persistent") and not bind.get("readonly")]
-    return [(f"{scratch(name)}/{n}", str(bind.get("target") or bind["source"]), bind) for n, bind in enumerate(data)]
+    shown = [colon(str(bind.get("target") or bind["source"])) for bind in data]
+    return [(f"{scratch(name)}/{n}", target, bind) for n, (target, bind) in enumerate(zip(shown, data, strict=True))]
 
 
 def env_text(spec: Fields, proved: Fields) -> str:
@@ -189,17 +191,16 @@ def _prove(system: System, step: Step, _saved: Json) -> None:
     proved, found = table(step.args["spec"]), words(step.args["proofs"])
     spec = scratch_spec(proved)
     name = str(spec["name"])
-    unit = paths.unit_name(name)
-    _clear(system, name)
+    _clear(system, spec)
     settle_folders(system, proved)
     _lay_out(system, spec, proved, found)
     system.units.daemon_reload()
     try:
-        system.units.start([unit], timeout=limit(len(found)) + 60)
+        system.units.start([paths.unit_name(name)], timeout=limit(len(found)) + 60)
     except Failed as error:
         raise _refused(system, proved, name, found, error) from None
     finally:
-        _clear(system, name)
+        _clear(system, spec)
 
 
 def _lay_out(system: System, spec: Fields, proved: Fields, found: Sequence[str]) -> None:
@@ -233,8 +234,9 @@ def _refused(system: System, proved: Fields, name: str, found: Sequence[str], er
     )
 
 
-def _clear(system: System, name: str) -> None:
+def _clear(system: System, spec: Fields) -> None:
     """Nothing of it is left: also not of one that a killed run left in the middle of its work."""
+    name = str(spec["name"])
     unit = paths.unit_name(name)
     files = (paths.now_unit(name), paths.now_spec(name), paths.now_env(name))
     there = [path for path in files if system.files.stat(path) is not None]
@@ -247,7 +249,7 @@ def _clear(system: System, name: str) -> None:
     for place in (folder(name), scratch(name)):
         if system.files.stat(place) is not None:
             system.files.remove_tree(place)
-    for place in (paths.CANARIES, paths.NOW):
+    for place in (paths.CANARIES, paths.NOW, paths.journal(str(spec["machine_id"]))):
         if system.files.stat(place) is not None and not system.files.list(place):
             system.files.remove(place)
     if there:
@@ -255,7 +257,7 @@ def _clear(system: System, name: str) -> None:
 
 
 def _unprove(system: System, step: Step, _saved: Json, _boot: bool) -> None:
-    _clear(system, machine(str(table(step.args["spec"])["name"])))
+    _clear(system, scratch_spec(table(step.args["spec"])))
 
 
 prove = Deed(_prove, back=_unprove)

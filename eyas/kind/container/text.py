@@ -190,7 +190,7 @@ def arguments(name: str, spec: Fields) -> list[str]:
     ]
     for bind in tables(spec.get("binds")):
         option = "--bind-ro" if bind.get("readonly") else "--bind"
-        source, target = _colon(str(bind["source"])), _colon(str(bind.get("target") or bind["source"]))
+        source, target = colon(str(bind["source"])), colon(str(bind.get("target") or bind["source"]))
         args.append(f"{option}={source}:{target}{mapped}")
     return args + granted_options(name, spec)
 
@@ -212,7 +212,7 @@ def granted_options(name: str, spec: Fields) -> list[str]:
         # Its own packages, clean: what roots of nested machines are made of. In a user namespace root-up has them
         # mounted with the right ids already.
         lower = f"{paths.RUNTIME}/layer/{name}/1" if id_base(spec) else paths.tree(str(spec["tree"]))
-        args.append(f"--bind-ro={_colon(lower)}:{PACKAGES}")
+        args.append(f"--bind-ro={colon(lower)}:{PACKAGES}")
     if "docker" in grants:
         # runc makes a session keyring for each of its containers; without a user namespace it also guards devices
         # with a BPF program, which it leaves out inside of one.
@@ -330,7 +330,7 @@ def _units(names: Sequence[str]) -> str:
     return " ".join(paths.unit_name(name) for name in names)
 
 
-def _colon(path: str) -> str:
+def colon(path: str) -> str:
     """A path within an option of systemd-nspawn, where a colon separates."""
     return path.replace("\\", "\\\\").replace(":", "\\:")
 
