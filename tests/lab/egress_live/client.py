@@ -104,7 +104,7 @@ def fetch(url: str, count: int, reports: str) -> None:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
                     wire.sendto(json.dumps(told).encode(), reports)
             if reports:
-                time.sleep(min(1.0, 0.05 * attempt))
+                time.sleep(min(1.0, 0.1 * (attempt + 1)))
         else:
             break
     told = {"done": done, "tries": tries, "refused": refused, "seconds": round(time.monotonic() - began, 1)}
