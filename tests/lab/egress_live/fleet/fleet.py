@@ -9,6 +9,7 @@ conf = """\
 server {
     listen 80 default_server;
     listen [::]:80 default_server;
+    send_timeout 1h;
     location / { return 200 ok; }
     location /big { alias /srv/big; }
 }
