@@ -26,7 +26,7 @@ def source_cache(
     pause: str | int = "1m",
     keep: str | int = "30d",
     space: str | int = "20G",
-    tries: int = 4,
+    tries: int = 6,
     destinations: Sequence[str] = (),
 ) -> System:
     """A cache for http(s) URLs and git repositories: who would ask ``https://github.com/a/b`` asks

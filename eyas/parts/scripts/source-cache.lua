@@ -190,14 +190,17 @@ function M.again()
     local status = tonumber(last(var.upstream_status)) or 429
     local wait = after(var.upstream_http_retry_after)
     local tries = tonumber(var.sc_tries) + 1
-    if status ~= 503 and report(host, status, wait) and tries < settings.tries then
+    local told = status ~= 503 and report(host, status, wait)
+    if told and tries < settings.tries then
         var.sc_tries = tries
         ngx.sleep(0.25 * tries) -- the host draws another one
         return go(var.sc_scheme, host, var.sc_rest)
     end
     if status == 429 or wait then
         local times = memory:incr("refused:" .. name, 1, 0, 7200) or 1
-        wait = wait or math.min(3600, settings.pause * 2 ^ math.min(times - 1, 10))
+        local usual = math.min(3600, settings.pause * 2 ^ math.min(times - 1, 10))
+        -- What was asked for concerned one address of a pool, which rests now.
+        wait = told and math.min(wait or usual, usual) or wait or usual
         memory:set("pause:" .. name, true, math.max(1, wait))
         tell(string.format("%s answers %d: nothing more is asked there for %d s", name, status, math.ceil(wait)))
     end

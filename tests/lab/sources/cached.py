@@ -44,12 +44,14 @@ class Cached(Rig):
         retry(lambda: self.execute("forge", "curl", "-sS", f"{URL}/").code == 0, "the cache answers", 20)
 
     @contextmanager
-    def queued(self) -> Iterator[Callable[..., str]]:
-        """A package like ``tool`` under a name of its own, in the queue of the builder, which has no sources at all.
-        A function that tells what is known of its build: the state, or another word of it."""
+    def queued(self, lines: str = "") -> Iterator[Callable[..., str]]:
+        """A package like ``tool`` (or with these lines at the end) under a name of its own, in the queue of the
+        builder, which has no sources at all. A function that tells what is known of its build: state, or another word.
+        """
         name, place = f"tool{time.time_ns()}", "/etc/eyas/packages"
         copy = f"mkdir {place}/{name}; sed s/^pkgname=.*/pkgname={name}/ {place}/tool/PKGBUILD >{place}/{name}/PKGBUILD"
-        self.succeed("forge", "sh", "-c", f"rm -rf /var/cache/package-builder/*; {copy}; package-builder queue {name}")
+        add = f"cat >>{place}/{name}/PKGBUILD; rm -rf /var/cache/package-builder/*"
+        self.succeed("forge", "sh", "-c", f"{copy}; {add}; package-builder queue {name}", input=lines)
 
         def build(what: str = "state") -> str:
             rows = json.loads(self.succeed("forge", "package-builder", "list", "--json"))["builds"]

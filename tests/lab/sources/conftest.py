@@ -32,6 +32,7 @@ def cache(caches: Cached, ups: Upstream) -> Cached:
     for site in SITES:
         ups.set(site.name, limit=0, answer=0, delay=0, refusal="429", retry_after=True, by="address")
     ups.forget()
+    caches.undo_edits()
     caches.empty()
     return caches
 
