@@ -107,14 +107,15 @@ init_by_lua_block {{
     source_cache.set({settings})
 }}
 proxy_cache_path {directory} levels=2:2 keys_zone=source_cache:64m max_size={space} inactive={keep}s use_temp_path=off;
-log_format source_cache '$time_iso8601 $remote_addr $upstream_cache_status $status $body_bytes_sent $request';
+log_format source_cache_asked '$remote_addr $upstream_cache_status $status $body_bytes_sent $request';
 log_format source_cache_said '$sc_said';
 
 # What is asked by others: keeps, and passes on what it has not.
 server {{
     listen {port};
     listen [::]:{port};
-    access_log /var/log/nginx/source-cache.log source_cache;
+    # What it has costs nobody anything, and is not worth a line.
+    access_log syslog:server=unix:/dev/log,nohostname,tag=source_cache_asked source_cache_asked if=$source_asked;
     client_max_body_size 64m;
     proxy_http_version 1.1;
     proxy_set_header Connection "";
@@ -144,6 +145,10 @@ server {{
         proxy_no_cache $sc_contents;
         proxy_pass http://127.0.0.1:{inner};
     }}
+}}
+map $upstream_cache_status $source_asked {{
+    HIT 0;
+    default 1;
 }}
 map $sc_body $sc_contents {{
     "" 1;
