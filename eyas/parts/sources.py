@@ -45,6 +45,7 @@ def source_cache(
         program=PROGRAM,
         port=port,
         inner=INNER,
+        again="\n".join([f"    server 127.0.0.1:{INNER} max_fails=0;"] * (tries + 1)),
         keep=duration(keep),
         space=size(space),
         settings=_lua(
@@ -110,6 +111,11 @@ proxy_cache_path {directory} levels=2:2 keys_zone=source_cache:64m max_size={spa
 log_format source_cache_asked '$remote_addr $upstream_cache_status $status $body_bytes_sent $request';
 log_format source_cache_said '$sc_said';
 
+# The inner server, as often as it may be asked for one thing.
+upstream source_fetch {{
+{again}
+}}
+
 # What is asked by others: keeps, and passes on what it has not.
 server {{
     listen {port};
@@ -120,7 +126,8 @@ server {{
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_read_timeout 15m;
-    proxy_next_upstream off;
+    proxy_set_header X-Request-Id $request_id;
+    proxy_next_upstream http_504 non_idempotent;
     proxy_cache source_cache;
     proxy_cache_key $request_uri;
     proxy_cache_lock on;
@@ -133,7 +140,7 @@ server {{
 
     location / {{
         limit_except GET {{ deny all; }}
-        proxy_pass http://127.0.0.1:{inner};
+        proxy_pass http://source_fetch;
     }}
     location ~ /git-upload-pack$ {{
         set $sc_body "";
@@ -143,7 +150,7 @@ server {{
         proxy_cache_key "$request_uri $http_git_protocol $sc_body";
         proxy_cache_bypass $sc_contents;
         proxy_no_cache $sc_contents;
-        proxy_pass http://127.0.0.1:{inner};
+        proxy_pass http://source_fetch;
     }}
 }}
 map $upstream_cache_status $source_asked {{
@@ -170,7 +177,6 @@ server {{
         set $sc_target "";
         set $sc_port 0;
         set $sc_family "";
-        set $sc_tries 0;
         set $sc_hops 0;
         access_by_lua_block {{ source_cache.begin() }}
     }}
@@ -186,6 +192,7 @@ server {{
     location @four {{
         include /run/source-cache/ipv4*.conf;
         set $sc_family 4;
+        access_by_lua_block {{ source_cache.four() }}
         include source-cache.fetch;
         error_page 500 502 504 = @away;
         proxy_pass $sc_target;
@@ -211,6 +218,7 @@ proxy_set_header Host $sc_host;
 proxy_set_header Accept-Encoding "";
 proxy_set_header Authorization "";
 proxy_set_header Cookie "";
+proxy_set_header X-Request-Id "";
 proxy_ssl_server_name on;
 proxy_ssl_verify on;
 proxy_ssl_verify_depth 5;

@@ -3,9 +3,11 @@
 -- The source cache, where nginx's own words do not do: who may be asked, how often, and when again. Everything here is
 -- of the inner server, which fetches; the outer one keeps what it brings, and asks it for nothing else.
 --
---   begin --> @six --> done                      429, 403 --> again --> @six, with another address, if there are some
+--   begin --> @six --> done                      429, 403 --> again --> once more, where there is another address
 --               `----> @four --> done                            `----> refused, and a pause
 --               `----> follow --> @six
+--
+-- "Once more" is an answer, 504, upon which the outer server asks again: nginx redirects within itself ten times only.
 
 local M = {}
 local memory = ngx.shared.source_memory
@@ -183,18 +185,25 @@ local function report(host, status, wait)
     return sent and true or false
 end
 
+-- Ask the outer server to ask once more, unless it has often enough: then nothing.
+local function once_more()
+    local tries = memory:incr("tries:" .. (ngx.var.http_x_request_id or ""), 1, 0, 120) or settings.tries
+    if tries < settings.tries then
+        ngx.sleep(0.25 * tries) -- the host draws another one
+        refuse(504, nil, "once more")
+        return true
+    end
+end
+
 -- After a refusal: another address, if there are some; else the destination gets the pause that it asks for.
 function M.again()
     local var = ngx.var
     local host, name = var.sc_host, bare(var.sc_host)
     local status = tonumber(last(var.upstream_status)) or 429
     local wait = after(var.upstream_http_retry_after)
-    local tries = tonumber(var.sc_tries) + 1
     local told = status ~= 503 and report(host, status, wait)
-    if told and tries < settings.tries then
-        var.sc_tries = tries
-        ngx.sleep(0.25 * tries) -- the host draws another one
-        return go(var.sc_scheme, host, var.sc_rest)
+    if told and once_more() then
+        return
     end
     if status == 429 or wait then
         local times = memory:incr("refused:" .. name, 1, 0, 7200) or 1
@@ -205,6 +214,16 @@ function M.again()
         tell(string.format("%s answers %d: nothing more is asked there for %d s", name, status, math.ceil(wait)))
     end
     return refuse(status, wait, string.format("%s answers %d", name, status))
+end
+
+-- Before IPv4 is tried. Where a pool is meant, it is no way around: a reset by IPv6 may be the host's own, which asks
+-- that destination less (`eyas.kind.egress`), and the host's one address would be next.
+function M.four()
+    local var = ngx.var
+    if not pooled(bare(var.sc_host)) or last(var.upstream_addr):sub(1, 1) ~= "[" then
+        return
+    end
+    return once_more() or refuse(503, 10, var.sc_host .. " cannot be reached by IPv6, which it is to be asked by")
 end
 
 function M.away()
