@@ -96,6 +96,8 @@ def _furnish(tree: Path, public_key: str) -> None:
         "etc/resolv.conf": "nameserver 127.0.0.1\n",
         "etc/fstab": "/dev/vda / ext4 defaults 0 1\n",
         "etc/systemd/network/05-provider.network": _UPLINK,
+        # It may be very slow, and it is always the same who asks: nothing of that is an attack.
+        "etc/ssh/sshd_config.d/emulated.conf": "PerSourcePenalties no\nMaxStartups 100\nLoginGraceTime 0\n",
     }
     for path, text in files.items():
         write_whole(tree / path, text, sync=False)

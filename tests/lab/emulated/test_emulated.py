@@ -17,7 +17,7 @@ from tests.lab.rig import FULL
 pytestmark = pytest.mark.long
 
 DEFINED = Path(__file__).parents[3] / "benchmarks/fleets/bombs"
-RATE, SECONDS = 20, 40 if FULL else 12
+RATE, SECONDS = 20, 40 if FULL else 15
 BOUND = 1.5 if FULL else 3
 """Of calm. With few requests, the hundredth part of them is one or two."""
 ATE = "python3 -c 'x = []\nwhile True: x.append(bytearray(1 << 20))'"
