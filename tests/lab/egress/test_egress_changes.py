@@ -64,7 +64,7 @@ HOSTILE = {
     ),
     "over its containers": ('"fd00:8::1/64"', '"2001:db8:5:1:8000::1/80"', "the network of bridge br0"),
     "outside": ('gateway6="fe80::1"', 'gateway6="fe80::1", pool6="2001:db8:6::/64"', "it is outside"),
-    "larger than sense": ("Pool(64)", "Pool(70000)", "a pool has 4096 addresses at most"),
+    "larger than sense": ("Pool(64, ", "Pool(70000, ", "a pool has 4096 addresses at most"),
     "too small a range": ('gateway6="fe80::1"', 'gateway6="fe80::1", pool6="2001:db8:5:1:f000::/120"', "16 times"),
     "no IPv6": ('"2001:db8:5:1::2/64", ', "", "has no IPv6 address"),
     "somebody's address": ('"2001:db8:5:1::77"', '"2001:db8:7::77"', "it is outside"),
