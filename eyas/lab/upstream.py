@@ -11,6 +11,7 @@ has addresses of its own, HTTP on port 80, TLS by the lab's authority on port 44
 address they came from on port 7 (TCP and UDP). What it serves:
 
     /files/NAME?size=BYTES&rate=BYTES&age=SECONDS   a file (`contents`), slowly with a rate, with a Cache-Control by age
+    /moved?to=URL                                   a redirect to there
     /source                                         address and port that the request came from
     /git/tools.git, /dumb/tools.git                 a repository over the smart and the dumb protocol (`commit` adds)
     /count                                          requests by source address, as JSON; neither counted nor limited

@@ -156,6 +156,8 @@ class Server:
             return await self.dumb(request, writer)
         if request.path.startswith("/git/"):
             return await self.git(request, writer)
+        if request.path == "/moved":
+            return await say(writer, 302, "moved", {"Location": request.query.get("to", "/moved")})
         if request.path == "/source":
             return await say(writer, 200, f"{source} {request.peer[1]}")
         return await say(writer, 404, "there is no such thing")

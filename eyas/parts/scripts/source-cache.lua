@@ -220,11 +220,11 @@ end
 -- that destination less (`eyas.kind.egress`), and the host's one address would be next.
 function M.four()
     local var = ngx.var
-    local status = tonumber(last(var.upstream_status)) or 502
+    local status = last(var.upstream_status) -- nothing at all where the name has no address
     if last(var.upstream_header_time):match("^%d") then -- it has answered
-        return refuse(status, nil, string.format("%s answers %d", var.sc_host, status))
+        return refuse(tonumber(status) or 502, nil, var.sc_host .. " answers " .. status)
     end
-    if status == 500 then -- the port that we chose is somebody's
+    if status == "-" then -- the port that we chose is somebody's
         return once_more() or refuse(503, 1, "no connection could be begun")
     end
     if not pooled(bare(var.sc_host)) or last(var.upstream_addr):sub(1, 1) ~= "[" then

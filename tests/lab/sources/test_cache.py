@@ -29,6 +29,16 @@ def test_what_was_fetched_once_is_not_asked_for_again(cache: Cached, up: Upstrea
     assert cache.ask(asked[0], "-X", "PUT")[0] == "403"
 
 
+def test_redirects_are_followed_and_kept_under_the_first_name(cache: Cached, up: Upstream) -> None:
+    first = "http://sources.example.net/moved?to=https%3A//four.example.net/files/there"
+    assert cache.ask(first) == ["200", "MISS"]
+    assert cache.ask(first) == ["200", "HIT"]
+    assert [row.site for row in up.log()] == ["sources.example.net", "four.example.net"]
+    assert cache.ask("http://six.example.net/moved?to=/files/here") == ["200", "MISS"]
+    assert cache.ask("http://six.example.net/moved?to=http%3A//10.0.8.20/")[0] == "502", "not into the fleet"
+    assert cache.ask("http://six.example.net/moved?to=/moved")[0] == "502", "not for ever"
+
+
 def test_many_who_want_one_thing_are_one_request(cache: Cached, up: Upstream) -> None:
     up.set("six.example.net", delay=1)
     with ThreadPoolExecutor(6) as pool:
