@@ -61,7 +61,9 @@ prepare() {
     mkdir -p "$etc" && cp -a /etc/nginx/. "$etc" || return 1
     sed -E -i "s/^( *listen )\[::\]:/\1[$six:$1]:/; s/^( *listen )(127\.0\.0\.1:)?([0-9]+[ ;])/\1$four.$1:\3/" \
         "$etc"/listen/* || return 1
-    printf 'address replace %s\n' "$four.$1/32 dev lo scope host" "$six:$1/128 dev lo preferred_lft 0" | ip -batch -
+    # nodad: or the kernel looks for others who have it, on a busy machine for longer than nginx takes to ask for it.
+    printf 'address replace %s\n' "$four.$1/32 dev lo scope host" "$six:$1/128 dev lo nodad preferred_lft 0" |
+        ip -batch -
 }
 
 # Ports that listen/* opens, with commas between, in three lines: TCP to others, UDP to others (QUIC), TCP on the

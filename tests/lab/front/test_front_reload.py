@@ -141,7 +141,7 @@ for try in {1..200}; do
     sleep 0.01
 done
 sleep "$1"
-kill -KILL "$pid" || :
+[ "$pid" = 0 ] || kill -KILL "$pid" || :
 """
 """Kill the script of a reload that is under way so many seconds after it began; it may be over by then."""
 
