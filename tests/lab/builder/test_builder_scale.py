@@ -53,7 +53,7 @@ data=$(echo /var/lib/package-builder/{queue,running,staged,scratch})
 own="$data $(echo /run/package-builder/{roots,ram,homes}) /var/tmp /tmp /var/lib/machines /dev/shm"
 echo files $(find $own -xdev -mindepth 1 2>/dev/null | grep -vcE '^/var/tmp/(client|db|files|sums)|systemd-private')
 echo locks $(find /run/systemd/nspawn /run/systemd/machines -xdev -type f 2>/dev/null | wc -l)
-echo bytes $(du -sxB1 $data 2>/dev/null | awk '{sum += $1} END {print sum}')
+echo bytes $(find $data -xdev -type f -printf '%s\n' 2>/dev/null | awk '{sum += $1} END {print sum + 0}')
 echo units $(systemctl list-units --all --plain --no-legend 'build-*.service' | wc -l)
 """
 
