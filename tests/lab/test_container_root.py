@@ -180,10 +180,17 @@ def test_a_unit_that_ignores_the_stop_does_not_hang_the_host(host: Host, make: M
     assert "timed out" in told  # the journal outlives the container
 
 
-@pytest.mark.parametrize("whom", ["all", "main"])
-def test_it_comes_back_from_an_unclean_death(host: Host, make: Make, whom: str) -> None:
+@pytest.mark.parametrize(("whom", "swept"), [("all", True), ("main", True), ("all", False)])
+def test_it_comes_back_from_an_unclean_death(host: Host, make: Make, whom: str, swept: bool) -> None:
+    """Not swept: root-down does not come to it after the death, and the next start has to."""
     make()
     first = up(host)
+    locks = ("find", "/run/systemd/nspawn/locks", "-type", "f", "-printf", "%f\n")
+    assert host.succeed(*locks) == host.succeed("stat", "-c", "inode-%d:%i", paths.root("cell"))
+    drop_in = f"/run/systemd/system/{UNIT}.d/unswept.conf"
+    if not swept:
+        put(host, drop_in, "[Service]\nExecStopPost=\n")
+        host.succeed("systemctl", "daemon-reload")
     host.succeed("systemctl", "kill", "--signal=KILL", f"--kill-whom={whom}", UNIT)
 
     def back() -> bool:
@@ -192,8 +199,12 @@ def test_it_comes_back_from_an_unclean_death(host: Host, make: Make, whom: str) 
 
     host.wait_until(back, "the container runs again", timeout=60)
     assert within(host, "systemctl", "is-active", "page.service") == "active"
+    assert host.succeed(*locks) == host.succeed("stat", "-c", "inode-%d:%i", paths.root("cell"))
+    host.succeed("rm", "-f", drop_in)
+    host.succeed("systemctl", "daemon-reload")
     host.succeed("systemctl", "stop", UNIT, timeout=60)
     assert mounts(host) == []
+    assert host.succeed(*locks) == ""
     assert host.succeed("ls", paths.ROOTS, paths.WRITABLE).split() == [f"{paths.WRITABLE}:", f"{paths.ROOTS}:"]
 
 

@@ -6,6 +6,10 @@ run=/run/eyas
 if [ -s "$run/carry/$name" ]; then
     "${0%/*}/carry" out "$name"
 fi
+# systemd-nspawn's lock of its root is named after the root's number, which each start has anew: it is never found again.
+if [ "${SERVICE_RESULT-}" != success ] && lock=$(stat -c 'inode-%d:%i' "$run/roots/$name" 2>/dev/null); then
+    rm -f "/run/systemd/nspawn/locks/$lock"
+fi
 for mount in "$run/roots/$name" "$run/layer/$name"; do
     # What is not empty is mounted, perhaps more than once after several unclean deaths. Busy mounts are detached and
     # go with their last user.
