@@ -1,9 +1,11 @@
 """What leaving from a pool costs: new connections and throughput of a container with a pool of 64 and of 4,096
-addresses, beside one that leaves as ever, on a host without the table of egress and on one with it.
+addresses, and of one that leaves as ever on a host that has the table of egress.
 
 wrk(1) in the container asks an nginx in the lab's internet, over IPv6: with a connection for each request, and with
-connections that stay and a file of a megabyte. Cases are run in turns; each round gives a ratio of its own.
-usage: egress.py [--rounds N] [--seconds N] [--connections N] [--lab DIR] [--wait SECONDS]
+connections that stay and a file of a megabyte. While it runs, the table is taken away and put back, many times; what
+the other side sees in a fraction of a second with it and in the one without it is one pair, which gives one ratio. Who
+asks and who answers share one processor: it is never idle, so that all that the rules cost is seen.
+usage: egress.py [--seconds N] [--slice SECONDS] [--connections N] [--lab DIR] [--wait SECONDS]
 """
 
 from __future__ import annotations
@@ -13,22 +15,32 @@ import re
 import shutil
 import statistics
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from benchmarks.common import HERE, Report, wait_for_quiet
 from benchmarks.labs import BenchLab, applied, scratch
+from eyas.core import paths
+from eyas.lab.testing import retry
 
 THERE, PORT = "2001:db8:ffff::10", 8090
-BARE, PLAIN, FEW, MANY = "no egress on the host", "a container without", "a pool of 64", "a pool of 4,096"
-WHERE = {BARE: "plain", PLAIN: "plain", FEW: "few", MANY: "many"}
-WAYS: Mapping[str, tuple[str, str]] = {
-    "new connections": ("small", "Requests/sec"),
-    "throughput": ("large", "Transfer/sec"),
-}
-UNITS = {"": 1.0, "KB": 2**-10, "MB": 1.0, "GB": 2.0**10}
+PLAIN, FEW, MANY = "a container without", "a pool of 64", "a pool of 4,096"
+WHERE = {PLAIN: "plain", FEW: "few", MANY: "many"}
+WAYS = {"new connections": "small", "throughput": "large"}
 GOAL = 0.98
+REMEMBERED = "net.netfilter.nf_conntrack_tcp_timeout_time_wait"
+PROCESSOR = "1"
+SETTLE = 0.05  # seconds after the rules have changed
+METER = """
+import sys, time
+for line in sys.stdin:
+    names, values = (row.split() for row in open("/proc/net/snmp") if row.startswith("Tcp:"))
+    sent = max(int(row.split()[9]) for row in open("/proc/net/dev") if ":" in row and "lo:" not in row)
+    print(time.monotonic(), values[names.index("PassiveOpens")], sent, flush=True)
+"""
 CONF = """
 daemon off; user root; worker_processes 1; pid {folder}/pid; error_log stderr;
 events {{ worker_connections 4096; }}
@@ -39,7 +51,7 @@ http {{
     server {{ listen [{there}]:{port} backlog=4096; root {folder}; }}
 }}
 """
-TABLE = ("table", "inet", "eyas_egress")
+GONE, THERE_AGAIN = "/var/tmp/egress-gone.nft", "/var/tmp/egress-there.nft"
 
 
 @contextmanager
@@ -50,74 +62,145 @@ def answering(lab: BenchLab, folder: Path) -> Iterator[None]:
     (folder / "nginx.conf").write_text(CONF.format(folder=folder, there=THERE, port=PORT))
     tree = next(path.parents[2] for path in sorted((lab.root / "var/lib/eyas/trees").glob("*/usr/sbin/nginx")))
     loader, libraries = tree / "usr/lib64/ld-linux-x86-64.so.2", tree / "usr/lib/x86_64-linux-gnu"
-    program = [str(loader), "--library-path", str(libraries), str(tree / "usr/sbin/nginx")]
+    program = ["taskset", "-c", PROCESSOR, str(loader), "--library-path", str(libraries), str(tree / "usr/sbin/nginx")]
     argv = lab.lab.command("internet", [*program, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")])
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
         try:
+            retry(lambda: (folder / "pid").exists(), "nginx is up", 10)
             yield
         finally:
             process.terminate()
 
 
-def wrk(lab: BenchLab, case: str, way: str, seconds: int, connections: int) -> float:
-    """One run: requests or megabytes a second. Anything that went wrong ends the benchmark."""
-    file, what = WAYS[way]
+@contextmanager
+def asking(lab: BenchLab, case: str, way: str, seconds: float, connections: int) -> Iterator[None]:
+    """wrk in a container for so many seconds. Anything that went wrong for it ends the benchmark."""
     more = ("-H", "Connection: close") if way == "new connections" else ()
-    url = f"http://[{THERE}]:{PORT}/{file}"
-    command = ("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *more, url)
-    said = lab.succeed("systemd-run", f"--machine={WHERE[case]}", "-q", "--pipe", "--wait", "--", *command, timeout=300)
-    if "Non-2xx" in said or re.search(r"(connect|read|write|timeout) [1-9]", said):
+    url = f"http://[{THERE}]:{PORT}/{WAYS[way]}"
+    command = ("wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", *more, url)
+    where = (f"--machine={WHERE[case]}", f"--property=CPUAffinity={PROCESSOR}")
+    argv = lab.lab.command("bench", ["systemd-run", *where, "-q", "--pipe", "--wait", "--", *command])
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        yield
+        said, _ = process.communicate(timeout=seconds + 60)
+    if process.returncode or "Non-2xx" in said or re.search(r"(connect|read|write|timeout) [1-9]", said):
         raise SystemExit(f"{case}: {said}")
-    found = re.search(rf"{what}:\s+([\d.]+)(KB|MB|GB|)", said)
-    assert found, said
-    return float(found[1]) * UNITS[found[2]]
 
 
-def measure(lab: BenchLab, rounds: int, seconds: int, connections: int, report: Report) -> None:
-    """Cases in turns, never in the same order twice in a row. Nothing rotates meanwhile."""
+class Meter:
+    """What the internet's side has seen: connections that were made to it, and bytes that it has sent."""
+
+    def __init__(self, lab: BenchLab) -> None:
+        argv = lab.lab.command("internet", [sys.executable, "-c", METER])
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def read(self) -> dict[str, float]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        at, opened, sent = map(float, self.process.stdout.readline().split())
+        return {"at": at, "new connections": opened, "throughput": sent / 2**20}
+
+    def rate(self, way: str, seconds: float) -> float:
+        before = self.read()
+        time.sleep(seconds)
+        after = self.read()
+        return (after[way] - before[way]) / (after["at"] - before["at"])
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def prepare(lab: BenchLab) -> None:
+    """Two transactions: all that egress has in the packet filter goes, and comes back; what was counted stays, as on a
+    host that has run for a while."""
+    table = "inet eyas_egress"
+    rules = (lab.root / "etc/eyas/egress.nft").read_text().partition(f"delete table {table}\n")[2]
+    assert f"table {table} {{" in rules
+    chains = re.findall(r"^\tchain (\S+) \{", rules, re.MULTILINE)
+    gone = [*(f"add chain {table} {name}" for name in chains), f"flush table {table}"]  # also when they are gone
+    gone += [f"delete chain {table} {name}" for name in chains]
+    firewall = (lab.root / paths.FIREWALL[1:]).read_text().partition("\tchain forward {\n")[2].partition("\t}\n")[0]
+    forward = [line.strip() for line in firewall.splitlines()[1:]]
+    plain = [line for line in forward if "rst == 0" not in line and line != "jump ends"]
+    assert len(forward) == len(plain) + 2
+    (lab.root / GONE[1:]).write_text("\n".join([*gone, *_forward(plain), ""]))
+    (lab.root / THERE_AGAIN[1:]).write_text("\n".join([*_forward(forward), rules]))
+
+
+def _forward(rules: list[str]) -> list[str]:
+    return ["flush chain inet eyas forward", *(f"add rule inet eyas forward {rule}" for rule in rules)]
+
+
+def pairs(lab: BenchLab, meter: Meter, case: str, way: str, given: argparse.Namespace) -> list[tuple[float, float]]:
+    """(without, with) again and again, in changing order."""
+    found: list[tuple[float, float]] = []
+    with asking(lab, case, way, given.seconds + 4, given.connections):
+        time.sleep(2.5)  # most addresses have been left from then
+        end = time.monotonic() + given.seconds
+        while time.monotonic() < end:
+            seen = {}
+            for there in (True, False) if len(found) % 2 else (False, True):
+                lab.succeed("nft", "-f", THERE_AGAIN if there else GONE)
+                time.sleep(SETTLE)
+                seen[there] = meter.rate(way, given.slice)
+            found.append((seen[False], seen[True]))
+    lab.succeed("nft", "-f", THERE_AGAIN)
+    return found
+
+
+def measure(lab: BenchLab, given: argparse.Namespace, report: Report) -> None:
+    """Nothing rotates meanwhile, and no connection is remembered for long, or the one address that all leave from
+    without a pool would have no port left after some seconds."""
     lab.succeed("systemctl", "stop", "eyas-egress.timer", "eyas-egress.socket")
-    for way in WAYS:
-        found: dict[str, list[float]] = {case: [] for case in WHERE}
-        for number in range(rounds + 1):
-            cases = [*WHERE]
-            for case in cases[number % len(cases) :] + cases[: number % len(cases)]:
-                if case == BARE:
-                    lab.succeed("nft", "delete", *TABLE)
-                value = wrk(lab, case, way, seconds if number else 1, connections)
-                if case == BARE:
-                    lab.succeed("nft", "-f", "/etc/eyas/egress.nft")
-                if number:  # the first one is for warming up
-                    found[case].append(value)
-        tell(report, way, found)
-    lab.succeed("systemctl", "start", "eyas-egress.socket", "eyas-egress.timer")
+    old = lab.succeed("sysctl", "-n", REMEMBERED)
+    lab.succeed("sysctl", "-q", "-w", f"{REMEMBERED}=1")
+    meter = Meter(lab)
+    prepare(lab)
+    try:
+        for way in WAYS:
+            for case in WHERE:
+                tell(report, way, case, pairs(lab, meter, case, way, given))
+    finally:
+        meter.end()
+        lab.succeed("sysctl", "-q", "-w", f"{REMEMBERED}={old}")
+        lab.succeed("systemctl", "start", "eyas-egress.socket", "eyas-egress.timer")
 
 
-def tell(report: Report, way: str, found: Mapping[str, list[float]]) -> None:
-    report.table(way, found, "1/s" if way == "new connections" else "MB/s")
-    for case in (PLAIN, FEW, MANY):
-        ratios = [ours / bare for ours, bare in zip(found[case], found[BARE], strict=True)]
-        report.say(f"{case}, ratios of the rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
-        quarter = statistics.mean(_best(found[case])) / statistics.mean(_best(found[BARE]))
-        report.say(f"{case}, ratio of the best quarters, which others on the machine disturb least: {quarter:.3f}")
-        if case != PLAIN:
-            report.goal(f"{way}, without / {case}", 1 / statistics.median(ratios), round(1 / GOAL, 3))
+def tell(report: Report, way: str, case: str, found: list[tuple[float, float]]) -> None:
+    ratios = sorted(ours / bare for bare, ours in found)
+    low, high = interval(len(ratios))
+    middle = statistics.median(ratios)
+    bare, ours = (statistics.median(side) for side in zip(*found, strict=True))
+    unit = "1/s" if way == "new connections" else "MB/s"
+    report.say(
+        f"{way}, {case}: {ours:.0f} {unit}, without egress on the host {bare:.0f}; ratio {middle:.3f} "
+        f"(in 19 of 20 cases {ratios[low]:.3f} to {ratios[high]:.3f}), {len(ratios)} pairs"
+    )
+    report.figures[f"{way}, {case}"] = found
+    report.goal(f"{way}, without / {case}", 1 / middle, round(1 / GOAL, 3))
 
 
-def _best(values: list[float]) -> list[float]:
-    return sorted(values)[-max(1, len(values) // 4) :]
+def interval(count: int) -> tuple[int, int]:
+    """Places in a sorted list between which its true median is in 19 of 20 cases (of the sign test)."""
+    half = round(1.96 * count**0.5 / 2)
+    return max(0, count // 2 - half), min(count - 1, count // 2 + half)
 
 
 def sources(lab: BenchLab, connections: int) -> int:
     """How many addresses connections have left from: that the pools are used at all."""
     for case in (FEW, MANY):
-        wrk(lab, case, "new connections", 2, connections)
+        with asking(lab, case, "new connections", 2, connections):
+            pass
     return lab.succeed("nft", "-j", "list", "set", "inet", "eyas_egress", "used").count('"concat"')
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seconds", type=int, default=1, help="of each run")
+    parser.add_argument("--seconds", type=float, default=40, help="for each container and each kind of load")
+    parser.add_argument("--slice", type=float, default=0.2, help="seconds of each half of a pair")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--lab", type=Path, help="a directory with this fleet whose lab is up and applied")
     parser.add_argument("--wait", type=float, default=0, help="seconds to wait for a quiet machine")
@@ -128,7 +211,7 @@ def main() -> None:
         with nullcontext(BenchLab(args.lab)) if args.lab else applied(folder) as lab, answering(lab, served):
             wait_for_quiet(args.wait)
             report = Report("egress", "Leaving from a pool of addresses, beside leaving as ever")
-            measure(lab, args.rounds, args.seconds, args.connections, report)
+            measure(lab, args, report)
             report.say(f"addresses that connections left from, of 64 and 4,096: {sources(lab, args.connections)}")
             report.write()
 

@@ -52,7 +52,8 @@ class Egress(Protocol):
         """Take the table away, if there is one, and answer for no address any more."""
 
     def counted(self, name: str) -> dict[tuple[str, str], int]:
-        """Packets by pair of addresses, in one of the sets that the kernel fills; none when it is not there."""
+        """Packets by pair of addresses (of ``used``: of the mark of an address and a destination), in one of the sets
+        that the kernel fills; none when it is not there."""
 
     def own(self) -> set[str]:
         """Addresses that are on links of this host."""

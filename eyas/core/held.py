@@ -32,6 +32,8 @@ TYPES = {
 
 REFUSED = {4: "refused4", 6: "refused6"}
 """Sets of what was refused lately: source . destination . protocol . port. The packet filter fills them itself."""
+RESETS = "egress_resets"
+"""Resets that came to addresses of pools: address . destination, with a count. The packet filter fills it itself."""
 LEFT = {
     "left_wires": ("wires", "ifname . ether_addr"),
     "left_places4": ("places4", "ifname . ipv4_addr"),
@@ -40,5 +42,5 @@ LEFT = {
 """Sets of ``table bridge eyas``, for what a container with other addresses may still use until it has restarted: the
 set that says what it may use, and the type."""
 LEFT_SECONDS = 600  # the longest way to a restart: others go first, and their connections end
-TRAFFIC = (*TYPES, *REFUSED.values(), *LEFT)
+TRAFFIC = (*TYPES, *REFUSED.values(), RESETS, *LEFT)
 """Every set whose elements come and go with traffic."""

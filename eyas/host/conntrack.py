@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
 
 from eyas.core.egress import Translated
+from eyas.host.netlink import ACK, DUMP, NESTED, answers, attribute, attributes
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 NETFILTER = 12  # NETLINK_NETFILTER, which Python names since 3.12 only
 SUBSYSTEM = 1  # NFNL_SUBSYS_CTNETLINK
-GET, DELETE = 1, 2
-REQUEST, ACK, DUMP = 1, 4, 0x300
-ERROR, DONE = 2, 3
+GET, DELETE = SUBSYSTEM << 8 | 1, SUBSYSTEM << 8 | 2
 ORIGINAL, REPLY = 1, 2  # CTA_TUPLE_ORIG, CTA_TUPLE_REPLY
 IP = 1  # CTA_TUPLE_IP
 PROTOCOL = 2  # CTA_TUPLE_PROTO; in it 1 is the protocol's number, 2 and 3 are the ports, the asker's first
@@ -32,9 +30,6 @@ PROTOCOL_INFO, TIMEOUT = 4, 7  # CTA_PROTOINFO, CTA_TIMEOUT
 TCP_TIMES = {1: 120, 2: 60, 3: 432000, 4: 120, 5: 60, 6: 30, 7: 120, 8: 10}
 """How long the kernel remembers a connection in a state of TCP, in seconds (nf_conntrack_proto_tcp.c)."""
 FAMILIES = {4: socket.AF_INET, 16: socket.AF_INET6}
-NESTED = 0x8000
-TYPE = 0x3FFF  # without the flags of an attribute's type
-HEADER = struct.Struct("=IHHII")
 
 
 class Known:
@@ -49,10 +44,10 @@ class Known:
         where it does not say."""
         family = socket.AF_INET6 if ":" in flow.source else socket.AF_INET
         try:
-            found = [*_answers(self._kernel, GET, ACK, struct.pack("!BBH", family, 0, 0) + tuple_of(flow))]
+            found = [*answers(self._kernel, GET, ACK, struct.pack("!BBH", family, 0, 0) + tuple_of(flow))]
         except OSError:
             return False
-        return any(_idle(_attributes(body[4:])) <= seconds for body in found)
+        return any(_idle(attributes(body[4:])) <= seconds for body in found)
 
     def close(self) -> None:
         self._kernel.close()
@@ -63,11 +58,11 @@ def tuple_of(flow: Flow) -> bytes:
     six = ":" in flow.source
     ends = zip((SOURCES[six], TARGETS[six]), (flow.source, flow.target), strict=True)
     family = socket.AF_INET6 if six else socket.AF_INET
-    place = b"".join(_attribute(kind, socket.inet_pton(family, address)) for kind, address in ends)
+    place = b"".join(attribute(kind, socket.inet_pton(family, address)) for kind, address in ends)
     number = socket.IPPROTO_TCP if flow.proto == "tcp" else socket.IPPROTO_UDP
-    ports = _attribute(2, struct.pack("!H", flow.source_port)) + _attribute(3, struct.pack("!H", flow.port))
-    what = _attribute(1, bytes([number])) + ports
-    return _attribute(ORIGINAL | NESTED, _attribute(IP | NESTED, place) + _attribute(PROTOCOL | NESTED, what))
+    ports = attribute(2, struct.pack("!H", flow.source_port)) + attribute(3, struct.pack("!H", flow.port))
+    what = attribute(1, bytes([number])) + ports
+    return attribute(ORIGINAL | NESTED, attribute(IP | NESTED, place) + attribute(PROTOCOL | NESTED, what))
 
 
 def forget(addresses: tuple[str, ...]) -> int:
@@ -77,12 +72,12 @@ def forget(addresses: tuple[str, ...]) -> int:
     count = 0
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
         for family in {FAMILIES[len(address)] for address in wanted}:
-            for body in [*_answers(kernel, GET, DUMP, struct.pack("!BBH", family, 0, 0))]:
-                attributes = _attributes(body[4:])
-                if _answers_from(attributes.get(REPLY, b"")) in wanted:
-                    which = _attribute(ORIGINAL | NESTED, attributes[ORIGINAL])
+            for body in [*answers(kernel, GET, DUMP, struct.pack("!BBH", family, 0, 0))]:
+                row = attributes(body[4:])
+                if _answers_from(row.get(REPLY, b"")) in wanted:
+                    which = attribute(ORIGINAL | NESTED, row[ORIGINAL])
                     count += 1
-                    for _ in _answers(kernel, DELETE, ACK, struct.pack("!BBH", family, 0, 0) + which):
+                    for _ in answers(kernel, DELETE, ACK, struct.pack("!BBH", family, 0, 0) + which):
                         pass
     return count
 
@@ -94,9 +89,9 @@ def asked_by(addresses: tuple[str, ...]) -> list[tuple[int, str, int]]:
     found = set()
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
         for family in {FAMILIES[len(address)] for address in wanted}:
-            for body in _answers(kernel, GET, DUMP, struct.pack("!BBH", family, 0, 0)):
-                original = _attributes(_attributes(body[4:]).get(ORIGINAL, b""))
-                who, what = _attributes(original.get(IP, b"")), _attributes(original.get(PROTOCOL, b""))
+            for body in answers(kernel, GET, DUMP, struct.pack("!BBH", family, 0, 0)):
+                original = attributes(attributes(body[4:]).get(ORIGINAL, b""))
+                who, what = attributes(original.get(IP, b"")), attributes(original.get(PROTOCOL, b""))
                 if what.get(1) == bytes([socket.IPPROTO_TCP]) and any(who.get(source) in wanted for source in SOURCES):
                     asked = next(who[target] for target in TARGETS if target in who)
                     own, port = (int.from_bytes(what[number], "big") for number in (2, 3))
@@ -110,8 +105,8 @@ def leaving_from(addresses: frozenset[str]) -> dict[str, int]:
     wanted = {socket.inet_pton(socket.AF_INET6, a): a for a in addresses}
     found: dict[str, int] = {}
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
-        for body in _answers(kernel, GET, DUMP, struct.pack("!BBH", socket.AF_INET6, 0, 0)):
-            where = _attributes(_attributes(_attributes(body[4:]).get(REPLY, b"")).get(IP, b"")).get(V6_DESTINATION)
+        for body in answers(kernel, GET, DUMP, struct.pack("!BBH", socket.AF_INET6, 0, 0)):
+            where = attributes(attributes(attributes(body[4:]).get(REPLY, b"")).get(IP, b"")).get(V6_DESTINATION)
             if where in wanted:
                 found[wanted[where]] = found.get(wanted[where], 0) + 1
     return found
@@ -123,14 +118,14 @@ def translations(sources: frozenset[str]) -> list[Translated]:
     wanted = {socket.inet_pton(socket.AF_INET6, a): a for a in sources if ":" in a}
     found = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as kernel:
-        for body in _answers(kernel, GET, DUMP, struct.pack("!BBH", socket.AF_INET6, 0, 0)):
-            row = _attributes(body[4:])
-            original = _attributes(row.get(ORIGINAL, b""))
-            who, what = _attributes(original.get(IP, b"")), _attributes(original.get(PROTOCOL, b""))
+        for body in answers(kernel, GET, DUMP, struct.pack("!BBH", socket.AF_INET6, 0, 0)):
+            row = attributes(body[4:])
+            original = attributes(row.get(ORIGINAL, b""))
+            who, what = attributes(original.get(IP, b"")), attributes(original.get(PROTOCOL, b""))
             source = who.get(V6_SOURCE, b"")
             if source not in wanted or what.get(1) != bytes([socket.IPPROTO_TCP]):
                 continue
-            answered = _attributes(_attributes(row.get(REPLY, b"")).get(IP, b"")).get(V6_DESTINATION, source)
+            answered = attributes(attributes(row.get(REPLY, b"")).get(IP, b"")).get(V6_DESTINATION, source)
             if answered == source:
                 continue
             own, port = (int.from_bytes(what[number], "big") for number in (2, 3))
@@ -143,44 +138,11 @@ def translations(sources: frozenset[str]) -> list[Translated]:
 def _idle(row: dict[int, bytes]) -> float:
     """Seconds since a connection over TCP was used last; 0 for others."""
     left = int.from_bytes(row.get(TIMEOUT, b""), "big")
-    tcp = _attributes(_attributes(row.get(PROTOCOL_INFO, b"")).get(1, b""))
+    tcp = attributes(attributes(row.get(PROTOCOL_INFO, b"")).get(1, b""))
     return max(0.0, TCP_TIMES.get(tcp.get(1, b"\0")[0], 0) - left)
 
 
 def _answers_from(reply: bytes) -> bytes:
     """Who answers, by the tuple of the way back."""
-    addresses = _attributes(_attributes(reply).get(IP, b""))
+    addresses = attributes(attributes(reply).get(IP, b""))
     return next((addresses[source] for source in SOURCES if source in addresses), b"")
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-def _attributes(data: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
-    while len(data) >= 4:
-        length, kind = struct.unpack_from("=HH", data)
-        if length < 4:
-            break
-        found[kind & TYPE] = data[4:length]
-        data = data[(length + 3) & ~3 :]
-    return found
-
-
-def _answers(kernel: socket.socket, verb: int, flags: int, body: bytes) -> Iterator[bytes]:
-    """Ask, and give what comes until the kernel says that it was all. What is gone already is no error."""
-    kernel.send(HEADER.pack(HEADER.size + len(body), SUBSYSTEM << 8 | verb, REQUEST | flags, 1, 0) + body)
-    while True:
-        data = kernel.recv(1 << 17)
-        while len(data) >= HEADER.size:
-            length, kind, _flags, _number, _port = HEADER.unpack_from(data)
-            if kind == DONE:
-                return
-            if kind == ERROR:
-                code = -struct.unpack_from("=i", data, HEADER.size)[0]
-                if code in (0, 2):  # done, or there is none (any more)
-                    return
-                raise OSError(code, "the kernel refuses to say or forget what it knows of connections")
-            yield data[HEADER.size : length]
-            data = data[(length + 3) & ~3 :]

@@ -30,6 +30,7 @@ def policy_of(host: Host, places: Mapping[str, Place]) -> Policy:
         tuple(a for a in (bare(host.bridge.address),) if a),
         tuple(a for a in (bare(host.bridge.address6),) if a),
         tuple((str(bare(host.bridge.address)), port) for port in relays(host).values()),
+        str(host.uplink.range6 or "") if any(rule.pool for c in host.containers for rule in c.egress) else "",
     )
 
 

@@ -53,6 +53,7 @@ class Policy:
     names4: tuple[str, ...] = field(default=())  # the host's addresses that answer for names
     names6: tuple[str, ...] = field(default=())
     relays: tuple[tuple[str, int], ...] = ()  # addresses and ports of the host that lead on to a proxy
+    pools: str = ""  # where connections leave from by pools: the network of their addresses, '' without any
 
     def member(self, name: str) -> Member:
         return next(member for member in self.members if member.name == name)
@@ -75,6 +76,11 @@ def sets(policy: Policy) -> list[str]:
         kind = f"{kind} . {kind} . inet_proto . inet_service"
         lines += elements_of(
             f"set {held.REFUSED[family]}", kind, [], "size 4096", "flags dynamic,timeout", "timeout 1h"
+        )
+    if policy.pools:
+        kind = "ipv6_addr . ipv6_addr"
+        lines += elements_of(
+            f"set {held.RESETS}", kind, [], "size 65536", "flags dynamic,timeout", "counter", "timeout 10m"
         )
     lines += elements_of(
         "set open",
@@ -190,9 +196,21 @@ def chains(policy: Policy, uplink: str, bridge: str, public: dict[int, tuple[str
         f'iifname "{bridge}" goto from_container',
         f'iifname {{ "{uplink}", "{held.LINK}" }} goto from_world',
     )
+    if policy.pools:
+        note = (
+            f"ct reply ip6 daddr {policy.pools} update @{held.RESETS} {{ ct reply ip6 daddr . ct original ip6 daddr }}"
+        )
+        refusal = "icmpv6 type destination-unreachable icmpv6 code admin-prohibited"
+        chain(
+            "ends",
+            f'iifname "{uplink}" tcp flags & rst == rst ct direction reply {note}',
+            f'iifname "{uplink}" {refusal} ct state related {note}',
+        )
     chain(
         "forward",
         "type filter hook forward priority filter; policy accept;",
+        # Nearly every packet ends here; it is a hook less than a chain of its own for them all.
+        *(("ct state established tcp flags & rst == 0 accept", "jump ends") if policy.pools else ()),
         "ct state established,related accept",
         f'oifname "{bridge}" goto to_container',
         f'iifname "{bridge}" goto to_world',

@@ -11,6 +11,7 @@ import pytest
 from eyas.core import paths
 from eyas.core.egress import Translated
 from eyas.core.errors import Failed, UsageError
+from eyas.core.held import RESETS
 from eyas.core.words import Json, Phase, Step
 from eyas.kind import observe
 from eyas.kind.egress import Egress, store
@@ -374,7 +375,7 @@ def test_resets_that_the_kernel_counted_are_refusals_when_they_are_many() -> Non
     made = world()
     a, b, c = pool(made)[:3]
     made.egress.sets["used"] = {(a, THERE): 4, (b, THERE): 20, (c, THERE): 2}
-    made.egress.sets["resets"] = {(a, THERE): 3, (b, THERE): 4, (c, THERE): 2}
+    made.egress.sets[RESETS] = {(a, THERE): 3, (b, THERE): 4, (c, THERE): 2}
     events = tick(made, NOW + 10)
     assert [(e.what, e.address) for e in events] == [("rests", a)]
     assert tick(made, NOW + 20) == []
@@ -386,7 +387,7 @@ def test_resets_are_compared_with_the_last_connections_not_with_all() -> None:
     events = []
     for used, resets in ((500, 1), (505, 3), (506, 4)):
         made.egress.sets["used"] = {(a, THERE): used}
-        made.egress.sets["resets"] = {(a, THERE): resets}
+        made.egress.sets[RESETS] = {(a, THERE): resets}
         events.append([e.what for e in tick(made, NOW + used)])
     assert events == [[], [], ["rests"]]
 

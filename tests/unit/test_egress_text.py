@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from eyas.core.words import Json
@@ -29,8 +31,13 @@ def named(**names: list[str]) -> State:
 def test_one_pool_for_everything() -> None:
     chains = made().chains
     (pool,) = [name for name in chains if name.startswith("pool_")]
-    elements = ", ".join(f"{n} : {address(n + 1)}" for n in range(4))
-    assert chains[pool] == [f"snat ip6 to numgen random mod 4 map {{ {elements} }}"]
+    drawn = ", ".join(f"{n} : {n + 1:#x}" for n in range(4))
+    led = ", ".join(f"{n + 1:#x} : {address(n + 1)}" for n in range(4))
+    assert chains[pool] == [
+        f"meta mark set numgen random mod 4 map {{ {drawn} }}",
+        "update @used { meta mark . ip6 daddr }",
+        f"snat ip6 to meta mark map {{ {led} }}",
+    ]
     assert chains["from6_forge"] == [f"goto {pool}"]
     assert chains["choose"] == [
         "type nat hook postrouting priority srcnat - 5; policy accept;",
@@ -42,9 +49,17 @@ def test_one_pool_for_everything() -> None:
 
 def test_unasked_packets_for_the_range_are_dropped_and_nothing_else_of_the_way_in_is_touched() -> None:
     chains = made().chains
-    assert chains["asked"][1:] == ['iifname "eth0" ip6 daddr 2001:db8:5:1:8000::/65 ct state new drop']
+    assert chains["begin"][1:] == ['iifname "eth0" ip6 daddr 2001:db8:5:1:8000::/65 drop']
     for name, lines in chains.items():
-        assert name == "asked" or not any("drop" in line for line in lines)
+        assert name == "begin" or not any("drop" in line for line in lines)
+
+
+def test_what_is_established_passes_no_chain() -> None:
+    """Chains of type nat are asked for the first packet of a connection alone (nft(8))."""
+    chains = made(rule("forge/ann", mark=1), rule("forge/all", ceiling=10), rule("forge/old", ipv4="refused")).chains
+    hooked = {name: lines[0].split()[1] for name, lines in chains.items() if " hook " in lines[0]}
+    assert hooked == {"choose": "nat", "begin": "nat", "bare": "filter"}
+    assert " filter " not in made().whole()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +126,7 @@ def test_a_destination_that_refused_has_a_pool_of_its_own() -> None:
     assert len(lines) == 2
     assert lines[0].startswith(f"ip6 daddr {{ {THERE} }} goto pool_")
     pools = rules.ruleset(known, state, NOW).chains
-    special, common = (pools[line.rpartition(" ")[2]][0] for line in lines)
+    special, common = (pools[line.rpartition(" ")[2]][-1] for line in lines)
     assert address(2) not in special
     assert address(2) in common
 
@@ -184,8 +199,36 @@ def test_a_proxy_gets_tcp_and_nothing_goes_past_it() -> None:
         "ip daddr { 198.51.100.0/24 } return",
         "meta l4proto tcp dnat ip to 10.0.5.1:10780",
     ]
-    assert chains["relayed"][1:] == [
-        'iifname != "eth0" fib daddr oifname "eth0" ip saddr vmap { 10.0.5.20 : jump relay_forge }'
+    leaves = 'iifname != "eth0" fib daddr oifname "eth0"'
+    assert chains["begin"][-3:] == [  # the proxy's first: whom it takes is not asked again
+        f"{leaves} ip saddr vmap {{ 10.0.5.20 : jump relay_forge }}",
+        f"{leaves} ip6 saddr vmap {{ fd00:5::20 : jump gate6_forge }}",
+        f"{leaves} ip saddr vmap {{ 10.0.5.20 : jump gate4_forge }}",
     ]
     assert chains["gate4_forge"][:2] == ["ip daddr { 198.51.100.0/24 } return", "goto instead"]
     assert chains["gate6_forge"][0] == "goto instead"
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("2001:db8:5:1:8a2b:1:c0de:ff", 0xC0DE00FF),
+        ("2001:db8::5", 5),
+        ("2001:db8::", 0),
+        ("2001:db8:5:1:8a2b::", 0),
+        ("2001:db8:5:1:8a2b:0:1:0", 0x10000),
+    ],
+)
+def test_an_address_is_counted_by_its_last_four_bytes(text: str, mark: int) -> None:
+    assert rules.mark_of(text) == mark == int(ipaddress.IPv6Address(text)) & 0xFFFFFFFF
+
+
+def test_no_two_addresses_are_counted_as_one() -> None:
+    """Those that are drawn differ in what they are counted by."""
+    upper = 1 << 40
+    numbers = iter([7, upper + 7, upper + 8, 2 * upper + 8, 9])
+    draw = drawer(declared(fields()), set(), lambda: next(numbers))
+    taken: set[str] = set()
+    for _ in range(3):
+        taken.add(draw(taken))
+    assert sorted(map(rules.mark_of, taken)) == [7, 8, 9]

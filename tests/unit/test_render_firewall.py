@@ -1,6 +1,7 @@
 """The ruleset is compared as text with what an administrator would expect to read; nft checks it in the lab."""
 
 from eyas.render.firewall import Rule, Wires, host_part, ruleset
+from eyas.render.policy import Policy
 
 WIRES = Wires("eth0", "br0", ("203.0.113.112",), ("2001:db8:5:1::2",), "10.0.5.0/24", "fd00:5::/64")
 
@@ -101,3 +102,17 @@ def test_only_a_container_that_asks_for_itself_is_masqueraded() -> None:
     assert "elements = { 10.0.5.10 . 10.0.5.10 }" in text
     assert 'oifname "br0" ip saddr . ip daddr @itself4 ct status dnat masquerade' in text
     assert "@itself" not in ruleset([rule(22, reflect=False)], WIRES)
+
+
+def test_resets_are_counted_where_there_are_pools_and_nowhere_else() -> None:
+    text = ruleset([], WIRES, (), Policy(pools="2001:db8:5:1:8000::/65"))
+    forward = text.partition("chain forward {")[2].partition("}")[0].splitlines()
+    assert [line.strip() for line in forward[2:5]] == [
+        "ct state established tcp flags & rst == 0 accept",
+        "jump ends",
+        "ct state established,related accept",
+    ]
+    assert "set egress_resets {" in text
+    without = ruleset([], WIRES)
+    assert "egress" not in without
+    assert "rst ==" not in without.partition("chain forward {")[2]

@@ -1,4 +1,4 @@
-"""Outgoing connections of the machine we stand on: `eyas.core.egress`. Sources: nft(8), ip-neighbour(8), conntrack."""
+"""Outgoing connections of the machine we stand on: `eyas.core.egress`. Source: nft(8)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 from eyas.core import paths
 from eyas.core.egress import Loaded, Translated
 from eyas.core.errors import Failed
+from eyas.core.held import RESETS
 from eyas.core.words import Json, digest
+from eyas.host import neighbours
 from eyas.host.command import CommandFailed, run
 from eyas.host.disk import write_whole
 
@@ -64,7 +66,8 @@ class RealEgress:
         _put_settings_back()
 
     def counted(self, name: str) -> dict[tuple[str, str], int]:
-        listed = run(["nft", "-j", "list", "set", FAMILY, TABLE, name], check=False)
+        table = "eyas" if name == RESETS else TABLE
+        listed = run(["nft", "-j", "list", "set", FAMILY, table, name], check=False)
         if listed.code:
             return {}
         found = {}
@@ -77,20 +80,17 @@ class RealEgress:
         return found
 
     def own(self) -> set[str]:
-        rows = json.loads(run(["ip", "-j", "address", "show"]).text or "[]")
-        return {str(each["local"]) for row in rows for each in row.get("addr_info", ()) if "local" in each}
+        return neighbours.own()
 
     def answering(self, uplink: str) -> set[str]:
-        rows = json.loads(run(["ip", "-6", "-j", "neighbour", "show", "proxy", "dev", uplink]).text or "[]")
-        return {str(row["dst"]) for row in rows if "dst" in row}
+        with _told(f"cannot tell which addresses are answered for on {uplink}"):
+            return neighbours.proxied(uplink)
 
     def answer(self, uplink: str, more: Collection[str], less: Collection[str]) -> None:
         if more:
             _let_answer(uplink)
-        lines = [f"neighbour replace proxy {address} dev {uplink}" for address in sorted(more)]
-        lines += [f"neighbour delete proxy {address} dev {uplink}" for address in sorted(less)]
-        if lines:
-            run(["ip", "-6", "-force", "-batch", "-"], input="".join(f"{line}\n" for line in lines), check=not less)
+        with _told(f"cannot answer for addresses on {uplink}"):
+            neighbours.proxy(uplink, more, less)
 
     def connections(self, addresses: Collection[str]) -> dict[str, int]:
         from eyas.host.conntrack import leaving_from
@@ -140,6 +140,14 @@ class RealEgress:
                 wire.sendto(body, path)
         except OSError:
             return  # it does not run, or keeps no journal: the host's own has it too
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Failed(f"{what}: {error.strerror or error}", "is the uplink there (ip link)?") from None
 
 
 def _let_answer(uplink: str) -> None:

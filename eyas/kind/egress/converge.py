@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from eyas.core import paths
+from eyas.core.egress import Loaded
 from eyas.core.errors import EyasError, Failed
 from eyas.core.system import System
 from eyas.core.words import Json
@@ -75,13 +76,16 @@ def drawer(declared: Declared, own: set[str], random: Callable[[], int]) -> rota
     """Draws addresses of the range at random, never one that somebody has."""
     network = declared.network
     never = {*declared.never, *own}
+    marks: set[int] = set()
 
     def draw(taken: set[str]) -> str:
         assert network is not None
+        marks.update(map(rules.mark_of, taken) if not marks else ())
         for _ in range(1000):
             offset = random() % network.num_addresses
             text = str(network[offset])
-            if offset and text not in taken and text not in never:
+            if offset and text not in taken and text not in never and rules.mark_of(text) not in marks:
+                marks.add(rules.mark_of(text))
                 return text
         raise Failed(
             f"cannot find a free address in {network}: it is too small for what pools need",
@@ -130,7 +134,11 @@ def _count(system: System, declared: Declared, state: State, now: float) -> None
         for name in rule.names
         for address in state.names.get(name, ())
     }
-    rotate.count(state, keys, system.egress.counted("used"), now)
+    marks = {str(rules.mark_of(address)): address for address in state.taken()}
+    used = {
+        (marks[mark], place): number for (mark, place), number in system.egress.counted("used").items() if mark in marks
+    }
+    rotate.count(state, keys, used, now)
 
 
 def _former(before: Mapping[str, Json], state: State, now: float) -> State:
@@ -166,7 +174,7 @@ def _bring(
         _answer(system, declared, state)
         store.begin_trial(system, store.Trial(trial.state, frozenset(answered), vantage))
         store.write(system, state)
-        _load(system, made, text)
+        _load(system, made, text, loaded)
     broken = _broken(system, declared, answered, vantage)
     if broken and (broken := _broken(system, declared, answered, vantage)):  # a lost packet is no reason
         with suppress(EyasError):
@@ -190,8 +198,7 @@ def _body(file: str) -> str:
     return file.partition(rules.REMOVE)[2]
 
 
-def _load(system: System, made: rules.Text, text: str) -> None:
-    loaded = system.egress.loaded()
+def _load(system: System, made: rules.Text, text: str, loaded: Loaded) -> None:
     try:
         try:
             system.egress.load(rules.instead(made, loaded.chains, loaded.objects))

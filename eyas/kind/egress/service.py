@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from eyas.core import paths
 from eyas.core.errors import Failed, UsageError
+from eyas.core.held import RESETS
 from eyas.core.system import System
 from eyas.core.words import Json
 from eyas.kind.egress import report as reports
@@ -31,7 +32,7 @@ def tick(system: System, now: float | None = None) -> list[Event]:
         return []
     now = time.time() if now is None else now
     with system.egress.locked():
-        seen = system.egress.counted("resets") if declared.pools else {}
+        seen = system.egress.counted(RESETS) if declared.pools else {}
         events = converge(system, declared, now, more=reports.resets(system, declared, seen, now))
     _tell(system, declared, now)
     system.files.write(METRICS, metrics(declared, store.read(system), now).encode(), 0o644)

@@ -1,9 +1,9 @@
 """Rules of table ``inet eyas_egress``: which connections leave from where. Pure. Source: nft(8).
 
-Only packets that begin a connection come to these rules; what is established keeps its address by connection tracking,
-whatever changes here. The chain for source addresses comes before that of ``inet eyas``, whose masquerade then finds
-the choice made. What pools hold is written into the rules themselves, so that every change is one load of all rules;
-counters and ceilings are sets and objects, which stay.
+Only packets that begin a connection come to these rules, but for one chain that counts; what is established keeps its
+address by connection tracking, whatever changes here. The chain for source addresses comes before that of
+``inet eyas``, whose masquerade then finds the choice made. What pools hold is written into the rules themselves, so
+that every change is one load of all rules; counters and ceilings are sets and objects, which stay.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ TABLE = "eyas_egress"
 NAME = f"inet {TABLE}"
 IP = {4: "ip", 6: "ip6"}
 KEPT = {
-    "used": "type ipv6_addr . ipv6_addr; size 131072; flags dynamic,timeout; counter; timeout 2h;",
-    "resets": "type ipv6_addr . ipv6_addr; size 65536; flags dynamic,timeout; counter; timeout 10m;",
+    "used": "type mark . ipv6_addr; size 131072; flags dynamic,timeout; counter; timeout 2h;",
     "denied4": "type ipv4_addr . ipv4_addr; size 65536; flags dynamic,timeout; counter; timeout 1h;",
     "denied6": "type ipv6_addr . ipv6_addr; size 65536; flags dynamic,timeout; counter; timeout 1h;",
 }
-"""Sets that the kernel fills: connections by address and destination; resets that came; what was refused here."""
-NAMES = ("names4", "names6")
+"""Sets that the kernel fills: connections by address (as `mark_of`) and destination; what was refused here."""
+COUNT = "update @used { meta mark . ip6 daddr }"
 
 
 @dataclass
@@ -156,7 +155,7 @@ class _Maker:
             key = ""  # nothing special
         name = f"pool_{digest(f'{rule.name} {key}'.encode())[:12]}"
         if name not in self.text.chains:
-            self.text.chains[name] = [_snat(rule, members, self.now)]
+            self.text.chains[name] = _snat(rule, members, self.now)
         return f"goto {name}"
 
     def _relayed(self, rule: Rule) -> list[str]:
@@ -252,73 +251,76 @@ class _Maker:
     # ------------------------------------------------------------ the ways in
 
     def finish(self) -> Text:
+        """Chains of type nat see only what begins a connection: whatever else passes pays for no rule of this table,
+        unless users or units are told apart. Resets are counted by a chain of ``inet eyas`` that is there anyway."""
         up, chains = f'"{self.declared.uplink}"', self.text.chains
-        body = [
-            f"oifname {up} {IP[family]} saddr vmap {{ {', '.join(self.starts[family])} }}"
-            for family in (6, 4)
-            if self.starts[family]
+        chains["choose"] = [
+            "type nat hook postrouting priority srcnat - 5; policy accept;",
+            *(
+                f"oifname {up} {IP[family]} saddr vmap {{ {', '.join(self.starts[family])} }}"
+                for family in (6, 4)
+                if self.starts[family]
+            ),
         ]
-        chains["choose"] = ["type nat hook postrouting priority srcnat - 5; policy accept;", *body]
-        gates = [
-            f"oifname {up} ct state new {IP[family]} saddr vmap {{ {', '.join(self.gates[family])} }}"
-            for family in (6, 4)
-            if self.gates[family]
-        ]
+        if begin := self._begin(up):
+            chains["begin"] = ["type nat hook prerouting priority dstnat - 5; policy accept;", *begin]
+        if bare := self._bare(up):
+            chains["bare"] = ["type filter hook postrouting priority srcnat + 10; policy accept;", *bare]
+        self.text.chains = {name: chains[name] for name in _callees_first(chains)}
+        return self.text
+
+    def _begin(self, up: str) -> list[str]:
+        lines = []
+        if self.declared.range and self.declared.pools:
+            # Nobody is asked for at these addresses: without this, the router and we would pass it to and fro.
+            lines.append(f"iifname {up} ip6 daddr {self.declared.range} drop")
+        leaves = f"iifname != {up} fib daddr oifname {up}"
         if self.relays[4]:
-            chains["relayed"] = [
-                "type nat hook prerouting priority dstnat - 5; policy accept;",
-                f"iifname != {up} fib daddr oifname {up} ip saddr vmap {{ {', '.join(self.relays[4])} }}",
-            ]
-        inside = self.declared.range
-        if gates:
+            lines.append(f"{leaves} ip saddr vmap {{ {', '.join(self.relays[4])} }}")
+        for family in (6, 4):
+            if self.gates[family]:
+                lines.append(f"{leaves} {IP[family]} saddr vmap {{ {', '.join(self.gates[family])} }}")
+        if any(self.gates.values()):
             for family in (4, 6):
                 pair = f"{IP[family]} saddr . {IP[family]} daddr"
-                chains[f"over{family}"] = [f"update @denied{family} {{ {pair} }}", "goto instead"]
-            chains["instead"] = ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"]
-        seen = []
-        if inside and self.declared.pools:
-            # Every packet that comes in passes these: what is rare is asked first.
-            note = f"ct reply ip6 daddr {inside} update @resets {{ ct reply ip6 daddr . ct original ip6 daddr }}"
-            seen = [
-                f"iifname {up} tcp flags & rst == rst ct direction reply {note}",
-                f"iifname {up} icmpv6 type destination-unreachable icmpv6 code admin-prohibited "
-                f"ct state related {note}",
-            ]
-            chains["counted"] = [
-                "type filter hook postrouting priority srcnat + 5; policy accept;",
-                f"oifname {up} ct state new ip6 saddr {inside} update @used {{ ip6 saddr . ip6 daddr }}",
-            ]
-            # Nobody is asked for at these addresses: without this, the router and we would pass it to and fro.
-            chains["asked"] = [
-                "type filter hook prerouting priority mangle; policy accept;",
-                f"iifname {up} ip6 daddr {inside} ct state new drop",
-            ]
+                self.text.chains[f"over{family}"] = [f"update @denied{family} {{ {pair} }}", "goto instead"]
+            refuse = ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"]
+            self.text.chains["instead"] = refuse
+        return lines
+
+    def _bare(self, up: str) -> list[str]:
+        """Nobody outside is to know which user or unit it was."""
         marked = [rule for rule in self.declared.rules if rule.mark]
-        bare = [
+        return [
             f"oifname {up} ct original {IP[family]} saddr {{ {', '.join(sources)} }} {IP[family]} dscp set cs0"
             for family in (4, 6)
             if (sources := dict.fromkeys(a for rule in marked for a in rule.sources(family)))
         ]
-        if bare:  # nobody outside is to know who is who
-            chains["bare"] = ["type filter hook postrouting priority srcnat + 10; policy accept;", *bare]
-        if gates or seen:
-            chains["passing"] = ["type filter hook forward priority filter - 5; policy accept;", *gates, *seen]
-        self.text.chains = {name: chains[name] for name in _callees_first(chains)}
-        return self.text
 
 
-def _snat(rule: Rule, members: Sequence[str], now: float) -> str:
+def mark_of(address: str) -> int:
+    """The number by which an address of a pool (in canonical form) is counted: its last four bytes."""
+    _, high, low = address.rsplit(":", 2)
+    return int(high or "0", 16) << 16 | int(low or "0", 16)
+
+
+def _snat(rule: Rule, members: Sequence[str], now: float) -> list[str]:
+    """Choose one, count it, leave from it. The choice is kept in the packet's mark, which nothing asks for afterwards:
+    a chain of type nat sees only the first packet of a connection, and is not asked again once it has translated it."""
     assert rule.pool is not None
-    if len(members) == 1:
-        return f"snat ip6 to {members[0]}"
-    number = f"numgen random mod {len(members)}"
+    marks = {mark_of(address): address for address in members}
+    if len(marks) == 1:
+        ((mark, address),) = marks.items()
+        return [f"meta mark set {mark:#x}", COUNT, f"snat ip6 to {address}"]
+    number = f"numgen random mod {len(marks)}"
     if rule.pool.per == "destination":
-        number = f"jhash ip6 daddr mod {len(members)} seed {_seed(rule.name)}"
+        number = f"jhash ip6 daddr mod {len(marks)} seed {_seed(rule.name)}"
     elif rule.pool.per == "sticky":
         turn = int(now // rule.pool.sticky)
-        number = f"jhash ip6 saddr . ip6 daddr mod {len(members)} seed {_seed(f'{rule.name} {turn}')}"
-    elements = ", ".join(f"{index} : {address}" for index, address in enumerate(members))
-    return f"snat ip6 to {number} map {{ {elements} }}"
+        number = f"jhash ip6 saddr . ip6 daddr mod {len(marks)} seed {_seed(f'{rule.name} {turn}')}"
+    drawn = ", ".join(f"{index} : {mark:#x}" for index, mark in enumerate(marks))
+    led = ", ".join(f"{mark:#x} : {address}" for mark, address in marks.items())
+    return [f"meta mark set {number} map {{ {drawn} }}", COUNT, f"snat ip6 to meta mark map {{ {led} }}"]
 
 
 def _seed(words: str) -> str:
