@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from eyas.core.system import Door
-from eyas.host import conntrack, held
+from eyas.host import conntrack, held, netlink
 from eyas.host.connections import busy_in, open_ports
 from eyas.host.diag import Socket, read
 from eyas.host.firewall import listing_digest
@@ -260,17 +260,15 @@ def test_sockets_as_the_kernel_tells_them() -> None:
 def test_a_connection_as_the_kernel_is_asked_for_it() -> None:
     """The same bytes as those that it tells of one (linux/netfilter/nfnetlink_conntrack.h)."""
     asked = conntrack.tuple_of(Flow("udp", "2001:db8::1", 5000, "2001:db8:5:1::2", 443))
-    outer = conntrack._attributes(conntrack._attributes(asked)[1])
-    place, what = conntrack._attributes(outer[1]), conntrack._attributes(outer[2])
+    outer = netlink.attributes(netlink.attributes(asked)[1])
+    place, what = netlink.attributes(outer[1]), netlink.attributes(outer[2])
     assert {kind: socket.inet_ntop(socket.AF_INET6, value) for kind, value in place.items()} == {
         3: "2001:db8::1",
         4: "2001:db8:5:1::2",
     }
     assert what == {1: b"\x11", 2: struct.pack("!H", 5000), 3: struct.pack("!H", 443)}
     assert set(
-        conntrack._attributes(
-            conntrack._attributes(
-                conntrack._attributes(conntrack.tuple_of(Flow("tcp", "10.0.5.1", 1, "10.0.5.2", 2)))[1]
-            )[1]
+        netlink.attributes(
+            netlink.attributes(netlink.attributes(conntrack.tuple_of(Flow("tcp", "10.0.5.1", 1, "10.0.5.2", 2)))[1])[1]
         )
     ) == {1, 2}
