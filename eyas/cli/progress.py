@@ -63,7 +63,7 @@ class Bars:
         if event.topic not in self._tasks:
             self._tasks[event.topic] = self._rich.add_task("", total=None)
         task = self._tasks[event.topic]
-        self._rich.update(task, description=line_of(event)[: max(20, self._console.width - 60)])
+        self._rich.update(task, description=line_of(event).partition("\n")[0][: max(20, self._console.width - 60)])
         if event.total:
             self._rich.update(task, completed=event.done, total=event.total)
 

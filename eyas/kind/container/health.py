@@ -63,15 +63,36 @@ def calm(system: System, step: Step, limit: float) -> None:
     """Wait until no declared unit of a container that is up is ill. Failed ones stay so; one that is started again
     has a while to find what it needs."""
     name, units = name_of(step), words(step.args.get("units"))
+    for state in _ill_still(system, name, units, limit):
+        raise _of_unit(system, name, state, "bring up", folder_of(step))
+
+
+def not_calm(system: System, name: str, units: Sequence[str], limit: float, folder: str) -> str | None:
+    """The same for a container that is new, to be told: there is nothing better to go back to."""
+    try:
+        found = _ill_still(system, name, units, limit)
+    except Unhealthy:  # it has gone down
+        raise
+    except Failed:  # what is not known is not told
+        return None
+    return "\n".join(told(system, name, state.name, trouble(state), folder) for state in found) or None
+
+
+def _ill_still(system: System, name: str, units: Sequence[str], limit: float) -> list[UnitState]:
+    """The units that have failed, or do not stay up after a while either; those that have failed come first."""
     until = time.monotonic() + min(CALM, limit)
-    while units:
-        found = ill(_inside(system, name, units))
+    while units and (found := ill(_inside(system, name, units))):
         broken = [state for state in found if state.active == "failed"]
-        if broken or (found and time.monotonic() >= until):
-            raise _of_unit(system, name, (broken or found)[0], "bring up", folder_of(step))
-        if not found:
-            return
+        if broken or time.monotonic() >= until:
+            return broken or found
         time.sleep(PAUSE)
+    return []
+
+
+def told(system: System, name: str, unit: str, what: str, folder: str) -> str:
+    """A line on a unit that is ill, and below it the last ones of its journal."""
+    error = unhealthy(system, name, f"{unit} in {name} {what}", units=[unit], folder=folder)
+    return "\n".join([f"{error.message} ({error.hint})", *(f"  | {line}" for line in error.log)])
 
 
 def _inside(system: System, name: str, units: Sequence[str]) -> dict[str, UnitState]:

@@ -16,7 +16,7 @@ from eyas.core.errors import Failed
 from eyas.core.system import Entry, System
 from eyas.core.words import Fields, Impact, Json, Step
 from eyas.kind.common import Deed, integer, table
-from eyas.kind.container import binds, ports
+from eyas.kind.container import ailing, binds, ports
 from eyas.kind.container.compare import compare_files, notices, own_unit, wanted_unit
 from eyas.kind.container.disk import name_of
 from eyas.kind.container.health import ill, state_of, trouble, unhealthy
@@ -102,9 +102,9 @@ def _entry(system: System, layer: str, path: str, row: Mapping[str, Json]) -> En
     return Entry(path, kind, mode, integer(row.get("uid")), integer(row.get("gid")), data, target)
 
 
-def perform(system: System, name: str, old: Fields, new: Fields, known: Json, *, back: bool = False) -> None:
+def perform(system: System, name: str, old: Fields, new: Fields, known: Json, *, back: bool = False) -> str | None:
     """Bring a running container from one spec to another, without a restart of it. ``known``: what `ports.seen` saw
-    before the change; ``back``: this is its way back."""
+    before the change; ``back``: this is its way back. What it gives is to be told."""
     edit = edit_of(system, old, new)
     if edit.stop:
         system.units.stop(sorted(edit.stop), machine=name)
@@ -113,27 +113,47 @@ def perform(system: System, name: str, old: Fields, new: Fields, known: Json, *,
     binds.move(system, name, old, new)  # before units begin anew that may need one
     if edit.manager:
         system.units.daemon_reload(machine=name)
-    start = sorted(edit.start | (set(ports.revived(known, back=back)) - edit.stop))
-    noticing = sorted(edit.restart | {*start})
+    aside = _set_aside(system, name, edit, known, back=back)
+    start = sorted((edit.start | {*ports.revived(known, back=back)}) - edit.stop - aside.keys())
+    again, reload = sorted(edit.restart), sorted(edit.reload)
+    noticing = sorted({*again, *start})
     if noticing:
         # Several edits in a row must not meet the start limit of a unit that did nothing wrong.
         system.units.reset_failed(noticing, machine=name)
-    # Who cannot reload is restarted, and that is to be no surprise to its clients.
-    again = edit.restart | ports.stiff(system, name, edit.reload)
-    reload = sorted(edit.reload - again)
+    concerned = sorted({*again, *reload, *start})
     with ports.Held(system, name, new, table(known), back=back) as held:
         try:
-            system.units.try_restart(sorted(again), machine=name)
+            system.units.try_restart(again, machine=name)
             system.units.reload(reload, machine=name)
             system.units.start(start, machine=name)
         except Failed as error:
-            raise _of_job(system, name, new, error, [*sorted(again), *reload, *start]) from None
+            raise _of_job(system, name, new, error, [*again, *reload, *start]) from None
         if not held.answers():  # first of all: who waits is let in as soon as somebody listens
-            _well(system, name, new, sorted(again | edit.reload | {*start}))
+            _well(system, name, new, concerned)
             if not held.wait():  # who waits goes on waiting while this is taken back
-                _well(system, name, new, sorted(again | edit.reload | {*start}))
+                _well(system, name, new, concerned)
     if held.seconds:
-        _well(system, name, new, sorted(again | edit.reload | {*start}))
+        _well(system, name, new, concerned)
+    if back:
+        ailing.as_before(system, name, aside)
+        return None
+    return ailing.mend(system, name, aside, _journal(new))
+
+
+def _set_aside(system: System, name: str, edit: Edit, known: Json, *, back: bool) -> dict[str, str]:
+    """Take those units out of an edit that were ill before the change and are not its matter (see `ailing`). Those of
+    the others that cannot reload restart, which is to be no surprise to their clients."""
+    before = ailing.known_ill(known)
+    aside = ailing.matching(before, edit.reload | edit.restart)
+    if not back:
+        aside -= ailing.matching(before, edit.restart)
+    asked = sorted(edit.reload | edit.restart if back and aside else edit.reload)
+    states = system.units.show(asked, machine=name) if asked else {}
+    stiff = {state.name for state in states.values() if not state.can_reload}
+    stiff = ailing.matching(stiff, edit.reload)
+    edit.restart = (ailing.without(edit.restart, aside, states) | stiff) - aside
+    edit.reload = ailing.without(edit.reload, aside, states) - edit.restart
+    return {unit: active for unit, active in before.items() if unit in aside - edit.stop}
 
 
 def _well(system: System, name: str, spec: Fields, units: list[str]) -> None:
@@ -199,13 +219,14 @@ def _look(system: System, step: Step, _folder: str) -> Json:
     return {"invocation": state.invocation, "made": [*made], "units": units}
 
 
-def _live(system: System, step: Step, saved: Json) -> None:
+def _live(system: System, step: Step, saved: Json) -> str | None:
     name = name_of(step)
     if not _same_start(system, name, saved):
-        return  # it was started anew in between, from the new files
+        return None  # it was started anew in between, from the new files
     old, new = table(step.args["old"]), table(step.args["new"])
-    perform(system, name, old, new, table(saved).get("units"))
+    said = perform(system, name, old, new, table(saved).get("units"))
     write_print(system, name, new)
+    return said
 
 
 def _unlive(system: System, step: Step, saved: Json, boot: bool) -> None:

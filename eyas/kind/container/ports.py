@@ -4,13 +4,14 @@ they listen on wait until somebody listens there again."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from eyas.core.errors import EyasError
 from eyas.core.system import Door, System
 from eyas.core.words import Fields, Json
 from eyas.kind.common import integer, table
+from eyas.kind.container.ailing import noted
 from eyas.kind.container.chain import DRAIN, HOLD, addresses, drained
 from eyas.kind.container.health import ill
 from eyas.kind.container.text import tables, words
@@ -22,7 +23,8 @@ OTHERWISE = 1.0  # seconds after which a unit that is up listens where it wants 
 
 def seen(system: System, name: str, restarts: Sequence[str], reloads: Sequence[str]) -> dict[str, Json]:
     """What a change has to know of the units that it will restart, or that cannot reload: which of them run, which have
-    failed, and where they listen. Patterns stand for the units that match. Nothing is asked where there are none."""
+    failed, and where they listen; and of all that it concerns, which are ill already. Patterns stand for the units that
+    match. Nothing is asked where there are none."""
     if not restarts and not reloads:
         return {}
     states = system.units.show([*restarts, *reloads], machine=name).values()
@@ -33,14 +35,8 @@ def seen(system: System, name: str, restarts: Sequence[str], reloads: Sequence[s
         "running": [*running],
         "failed": [state.name for state in mine if state.active == "failed"],
         "listening": [[proto, port] for proto, port in listening],
+        "ill": noted(states),
     }
-
-
-def stiff(system: System, name: str, units: Iterable[str]) -> set[str]:
-    """Those of the units that cannot reload, and restart instead."""
-    asked = sorted(units)
-    states = system.units.show(asked, machine=name) if asked else {}
-    return {state.name for state in states.values() if not state.can_reload}
 
 
 class Held:

@@ -14,9 +14,17 @@ from eyas.core.errors import Failed
 from eyas.core.system import System, UnitState
 from eyas.core.words import Json, Step
 from eyas.kind.common import Deed, ManyDeed, integer, table
-from eyas.kind.container.chain import Back, in_force, tied
+from eyas.kind.container.chain import Back, in_force, spec_on_disk, tied
 from eyas.kind.container.disk import name_of
-from eyas.kind.container.health import calm, probes_pass, state_of, unhealthy
+from eyas.kind.container.health import (
+    calm,
+    declared,
+    folder_of,
+    not_calm,
+    probes_pass,
+    state_of,
+    unhealthy,
+)
 from eyas.kind.container.observe import in_effect, started_from
 
 Steps = Sequence[tuple[Step, Json]]
@@ -92,9 +100,10 @@ def _from_old_files(system: System, name: str, state: UnitState) -> bool:
     return same and in_effect(system, name, state) == spec
 
 
-def _ready(system: System, step: Step, _saved: Json) -> None:
+def _ready(system: System, step: Step, _saved: Json) -> str | None:
     """Wait until a container is up and its probes pass, and with ``units`` until those are well. Unhealthy, with what
-    was seen, when they are not."""
+    was seen, when they are not. Of a container that was not there before, its probes alone decide; units that are not
+    well are told."""
     name = name_of(step)
     times = [integer(step.args.get(key)) for key in ("stop_timeout", "start_timeout", "probe_time")]
     if step.args.get("again"):
@@ -113,6 +122,9 @@ def _ready(system: System, step: Step, _saved: Json) -> None:
         calm(system, step, times[1])
     if integer(step.args.get("probes")):
         probes_pass(system, step)
+    if step.args.get("again") or step.args.get("units"):
+        return None
+    return not_calm(system, name, declared(spec_on_disk(system, name)), times[1], folder_of(step))
 
 
 settle = Deed(look=_look, back=_settle)
