@@ -28,6 +28,12 @@ EDITS = {
     "a PKGBUILD of a builder": ("packages/chaotic-aur/chaotic-tool-git/PKGBUILD", r"(# \d+\n)?\Z", "# {number}\n"),
     "a file of the host": ("programs/neighbours.conf", r"(# \d+\n)?\Z", "# {number}\n"),
 }
+FOLLOWED = {
+    # What every such apply starts, from one end to the other: who sees these sees what stands between them.
+    "eyas": r'execve\("[^"]*/eyas", \[',
+    "the host's end": r'execve\("[^"]*/python3[^"]*", \[[^]]*"serve"\]',
+    "what that starts itself": r'execve\("[^"]*/nft", \[',
+}
 _numbers = itertools.count(51)
 
 
@@ -61,7 +67,8 @@ def started_programs(lab: BenchLab, log: Path) -> list[str]:
     edit(lab, next(iter(EDITS)))
     run(["strace", "-f", "-qq", "-e", "trace=execve", "-o", str(log), *lab.eyas("apply", "--yes")])
     text = log.read_text(encoding="utf-8", errors="replace")
-    assert "systemctl" in text, "strace saw nothing of the agent"
+    missed = [what for what, pattern in FOLLOWED.items() if not re.search(pattern, text)]
+    assert not missed, f"strace saw nothing of {', '.join(missed)}: {log.name} proves nothing"
     return re.findall(PACKAGE_MANAGERS, text)
 
 
