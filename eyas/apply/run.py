@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -174,16 +174,17 @@ def apply(
     fault: Fault | None = None,
     threads: bool = True,
     confirm: float = 0.0,
+    seen: Resources | None = None,
 ) -> Outcome:
     """Do a plan, and prove what it promised. Whatever happens to a step is in the outcome; raises Failed only when
     the run cannot begin (another one is open), Stuck when files of the run cannot be read.
 
     ``confirm``: seconds within which somebody has to reach the host anew, when the plan may cut the connection to it;
-    0 asks nobody. The caller holds the host's lock. An exception that is no Exception (a test's kill) leaves the
-    journal as it is, for recovery.
+    0 asks nobody. ``seen``: what the caller, who holds the host's lock, has just observed. An exception that is no
+    Exception (a test's kill) leaves the journal as it is, for recovery.
     """
     began = time.monotonic()
-    before = invocations(system)
+    before = invocations(system) if seen is None else _invocations(seen.values())
     journal = runs.begin(plan, desired, who, note)
     try:
         fault = fault or Fault()
@@ -357,12 +358,11 @@ def sweep(journal: Journal, plan: Plan, system: System, listener: Listener) -> l
 
 def invocations(system: System) -> dict[str, str]:
     """Container name to the invocation id of its unit, for those that run (systemd.exec(5), INVOCATION_ID)."""
-    found: dict[str, str] = {}
-    for resource in kind_of("container").observe(system):
-        id_ = invocation(resource)
-        if id_:
-            found[resource.name] = id_
-    return found
+    return _invocations(kind_of("container").observe(system))
+
+
+def _invocations(resources: Iterable[Resource]) -> dict[str, str]:
+    return {r.name: id_ for r in resources if r.kind == "container" and (id_ := invocation(r))}
 
 
 def invocation(resource: Resource) -> str:

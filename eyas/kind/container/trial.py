@@ -1,8 +1,9 @@
 """New files of a running container, tried before anything changes.
 
 A part that knows how gives its container a unit ``eyas-try-X`` beside the unit X that reloads when files change: before
-a run begins, all files that X would read anew are put beside the old ones in the running container, and that unit looks
-at them with what is installed there. When it says no, nothing has happened yet, and nobody who serves has seen them.
+a run begins, the files that change are put beside the old ones in the running container, and that unit looks at them,
+with those that stay as they are and with what is installed there. When it says no, nothing has happened yet, and
+nobody who serves has seen them.
 
 The files stand in ``/var/lib/eyas-try/X/root``; ``list`` beside it says what is put and what goes. The unit takes them
 away. What it says against them it writes to ``/var/lib/eyas-try/X.said``.
@@ -11,12 +12,12 @@ away. What it says against them it writes to ``/var/lib/eyas-try/X.said``.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.core.system import Entry, System
-from eyas.core.words import Fields, Json, Plan
+from eyas.core.words import Fields, Plan
 from eyas.kind.common import entry, table
 from eyas.kind.container.disk import name_of
 from eyas.kind.container.health import state_of
@@ -76,7 +77,8 @@ def _try(system: System, name: str, unit: str, old: Fields, new: Fields, layer: 
         return
     before, after = table(old.get("files")), table(new.get("files"))
     contents = _contents(system, layer, str(new["layer"]))
-    put = [path for path, row in sorted(after.items()) if _read_by(unit, path, table(row), before)]
+    # Other files, too: what X reads may name them. Units are for systemd.
+    put = [path for path, row in sorted(after.items()) if row != before.get(path) and not path.startswith(UNITS)]
     gone = [
         path for path, row in sorted(before.items()) if unit in words(table(row).get("reload")) and path not in after
     ]
@@ -99,11 +101,6 @@ def _try(system: System, name: str, unit: str, old: Fields, new: Fields, layer: 
             f"cannot use the new files of {unit} in {name}: {why}",
             "nothing was changed; it goes on with what it has",
         ) from None
-
-
-def _read_by(unit: str, path: str, row: Fields, before: Mapping[str, Json]) -> bool:
-    """Whether a file is read anew by the unit; or is new, and may be named in such a one."""
-    return unit in words(row.get("reload")) or (row != before.get(path) and not path.startswith(UNITS))
 
 
 def _contents(system: System, layer: Fields | None, digest: str) -> Callable[[str], Entry | None]:

@@ -30,18 +30,22 @@ fail() {
 
 # The generation that new connections go to; empty when there is none.
 current() {
-    nft list chain inet nginx current 2>/dev/null | sed -n "s/.* dnat ip to ${four//./\\.}\.//p" | head -n 1
+    local rules
+    rules=$(nft list chain inet nginx current 2>/dev/null) || return 0
+    if [[ $rules =~ " dnat ip to $four."([0-9]+) ]]; then
+        echo "${BASH_REMATCH[1]}"
+    fi
 }
 
 generations() {
     find "$run" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' -printf '%f\n' | sort -n
 }
 
-# The process number of a generation, if it runs.
+# The process number of a generation, if it runs. By the shell alone: it is asked for while somebody waits.
 master() {
-    local pid
-    pid=$(cat "$run/$1/pid" 2>/dev/null)
-    [ -n "$pid" ] && grep -qsF "master process /usr/sbin/nginx -c $run/$1/etc/" "/proc/$pid/cmdline" && echo "$pid"
+    local pid='' title=''
+    { read -r pid <"$run/$1/pid" && read -r -d '' title <"/proc/$pid/cmdline"; } 2>/dev/null || :
+    [[ $pid && $title == *"master process /usr/sbin/nginx -c $run/$1/etc/"* ]] && echo "$pid"
 }
 
 # Where systemd looks when the process that it knows ends (systemd.service(5), PIDFile=).
@@ -231,12 +235,10 @@ retire() {
 candidate() {
     local etc=$1 what path
     mkdir -p "$etc" && cp -a /etc/nginx/. "$etc"
+    [ ! -d "$candidates/root/etc/nginx" ] || cp -a --remove-destination "$candidates/root/etc/nginx/." "$etc"
     while read -r what path; do
         case $what$path in
-        put/etc/nginx/*)
-            mkdir -p "$(dirname "$etc/${path#/etc/nginx/}")"
-            cp "$candidates/root$path" "$etc/${path#/etc/nginx/}"
-            ;;
+        put/etc/nginx/*) ;; # with all others
         drop/etc/nginx/*) rm -f "$etc/${path#/etc/nginx/}" ;;
         put*) [ "${path//[|&\\]/}" != "$path" ] || sed -i "s|${path//./\\.}|$candidates/root$path|g" "$etc"/conf.d/* ;;
         esac

@@ -189,13 +189,24 @@ def _apply(agent: Agent, request: Request) -> Json:
         system = agent.system()
         trial = Trial(system, plan)
         try:
-            if seen and fingerprint(observe(system)) != seen:
+            found = observe(system)
+            if seen and fingerprint(found) != seen:
                 raise Failed("cannot apply: the host has changed since the plan was made", "plan again: eyas apply")
         finally:
             trial.wait()
         with Stop(agent.requests) as stop:
             outcome = apply(
-                plan, desired, system, runs, agent.tell, who=who, note=note, stop=stop, fault=fault, confirm=confirm
+                plan,
+                desired,
+                system,
+                runs,
+                agent.tell,
+                who=who,
+                note=note,
+                stop=stop,
+                fault=fault,
+                confirm=confirm,
+                seen=found,
             )
         if outcome.result == "kept":
             prune(system, runs)
