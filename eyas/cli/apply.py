@@ -112,9 +112,10 @@ def _apply(session: Session, made: Made, confirm: int) -> dict[str, Json]:
     with session.listener:
         ship(made.wanted, trees, connection.transport, session.listener)
         seen = session.observed().resources
+        wanted = made.wanted.without_entries()  # what the host has to write is in the plan
         try:
             outcome = connection.apply(
-                made.plan, made.wanted.resources, session.listener, seen=seen, note=made.note, confirm=confirm
+                made.plan, wanted.resources, session.listener, seen=seen, note=made.note, confirm=confirm
             )
         except Failed as error:
             raise _placed(session, error) from None

@@ -130,8 +130,7 @@ ExecStartPre={certs}
 ExecStart=
 ExecStart={GENERATION} start
 ExecReload=
-ExecReload={certs}
-ExecReload={GENERATION} reload
+ExecReload={certs} {GENERATION} reload
 ExecStopPost={GENERATION} clear
 Restart=on-failure
 {FILES}"""

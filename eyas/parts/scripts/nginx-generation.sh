@@ -38,7 +38,11 @@ current() {
 }
 
 generations() {
-    find "$run" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' -printf '%f\n' | sort -n
+    local dir
+    for dir in "$run"/[0-9]*/; do
+        dir=${dir%/}
+        [ ! -d "$dir" ] || echo "${dir##*/}"
+    done
 }
 
 # The process number of a generation, if it runs. By the shell alone: it is asked for while somebody waits.
@@ -59,15 +63,22 @@ forget() {
     rm -rf "${run:?}/$1"
 }
 
+# A copy of /etc/nginx in $1, without what nobody reads (times, attributes).
+copy() {
+    mkdir -p "$1" && cp -dR --preserve=mode,ownership /etc/nginx/. "$1"
+}
+
 # All that generation $1 reads, and its addresses: never a source of connections, never shown as the machine's own.
 prepare() {
-    local etc=$run/$1/etc
-    mkdir -p "$etc" && cp -a /etc/nginx/. "$etc" || return 1
-    sed -E -i "s/^( *listen )\[::\]:/\1[$six:$1]:/; s/^( *listen )(127\.0\.0\.1:)?([0-9]+[ ;])/\1$four.$1:\3/" \
-        "$etc"/listen/* || return 1
+    local etc=$run/$1/etc addressed
     # nodad: or the kernel looks for others who have it, on a busy machine for longer than nginx takes to ask for it.
     printf 'address replace %s\n' "$four.$1/32 dev lo scope host" "$six:$1/128 dev lo nodad preferred_lft 0" |
-        ip -batch -
+        ip -batch - &
+    addressed=$!
+    copy "$etc" &&
+        sed -E -i "s/^( *listen )\[::\]:/\1[$six:$1]:/; s/^( *listen )(127\.0\.0\.1:)?([0-9]+[ ;])/\1$four.$1:\3/" \
+            "$etc"/listen/* || return 1
+    wait "$addressed"
 }
 
 # Ports that listen/* opens, with commas between, in three lines: TCP to others, UDP to others (QUIC), TCP on the
@@ -120,10 +131,12 @@ begin() {
         sed "s|$run/$1/etc|/etc/nginx|g" "$run/$1/said" >&2 # where a person would look
         return 1
     fi
-    for ((tries = 0; tries < 3000; tries++)); do # what we started ends before the number of its child is written
+    exec 7<> <(:) # nothing ever comes from there: a pause without a process
+    for ((tries = 0; tries < 6000; tries++)); do # what we started ends before the number of its child is written
         pid=$(master "$1") && break
-        sleep 0.01
+        read -r -t 0.005 -u 7 || :
     done
+    exec 7>&-
     [ -n "$pid" ] && main_process "$pid" && rules "$1" | nft -f -
 }
 
@@ -192,11 +205,13 @@ agrees() {
 
 # One look at the old generation $1 beside $2: how long it is old, and its process.
 look() {
-    local dir=$run/$1 now age pid
+    local dir=$run/$1 now since age pid
     pid=$(master "$1") || return 1
-    now=$(cut -d . -f 1 /proc/uptime)
+    read -r now _ </proc/uptime
+    now=${now%.*}
     [ -s "$dir/since" ] || echo "$now" >"$dir/since"
-    age=$((now - $(cat "$dir/since")))
+    read -r since <"$dir/since"
+    age=$((now - since))
     echo "$age $pid"
     if [ ! -e "$dir/told" ] && [ "$age" -ge "$settle" ]; then
         if [ "$age" -ge "$GRACE" ] || ! agrees "$1" "$2" || [ "$(connections "$1")" -le 0 ]; then
@@ -234,7 +249,7 @@ retire() {
 # and is named in it, is read where it stands now.
 candidate() {
     local etc=$1 what path
-    mkdir -p "$etc" && cp -a /etc/nginx/. "$etc"
+    copy "$etc"
     [ ! -d "$candidates/root/etc/nginx" ] || cp -a --remove-destination "$candidates/root/etc/nginx/." "$etc"
     while read -r what path; do
         case $what$path in
@@ -259,7 +274,7 @@ stand_in() {
 
 try() {
     local etc=$run/try/etc said='' wrong=0
-    rm -rf "$run/try" "$candidates.said"
+    [ ! -e "$run/try" ] || rm -rf "$run/try"
     candidate "$etc" && stand_in "$etc"
     said=$(/usr/sbin/nginx -t -q -c "$etc/nginx.conf" -g "pid $run/try/pid;" 2>&1) || wrong=1
     rm -rf "$run/try" "$candidates"
@@ -279,10 +294,11 @@ reopen() {
     return 0
 }
 
-mkdir -p "$run"
+[ -d "$run" ] || mkdir -p "$run"
 case ${1:-} in
 start | reload)
-    grep -q '/nginx\.service$' /proc/self/cgroup || fail "$1 nginx from here: systemctl $1 nginx"
+    mapfile -t groups </proc/self/cgroup
+    [[ " ${groups[*]} " == *"/nginx.service "* ]] || fail "$1 nginx from here: systemctl $1 nginx"
     exec 9>"$run/lock"
     flock 9
     "$1"
