@@ -6,12 +6,18 @@ from typing import Any
 
 import pytest
 
+from tests.lab import folders
+
 LONG = ("fleet", "containers", "certificates", "chain", "crash", "random", "sites", "impact", "hold", "changes")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """A run of all tests takes half an hour: what has failed is named at once, with the line that says why."""
+    """A run of all tests takes half an hour: what has failed is named at once, with the line that says why. And what a
+    folder of labs has up goes with its last test; pytest asks no conftest.py below the root about the fixtures of a
+    package, so that is a plugin."""
+    if not config.pluginmanager.is_registered(folders):
+        config.pluginmanager.register(folders)
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Failures(terminal))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,19 +56,19 @@ WHOLE = ["up", "test over", "upstream up", "upstream down", "down"]
 
 def made(folder: Path, names: tuple[str, ...], *options: str, end: str = "pass") -> tuple[list[str], str, int]:
     """A run of folders with these names: what their fixtures said, what pytest said, its exit code."""
-    log = folder / "log"
+    log, place = folder / "log", folder / "tests/lab"
     for name in names:
-        (folder / name).mkdir()
-        (folder / name / "conftest.py").write_text(CONFTEST.format(name=name, log=str(log), end=end))
-        (folder / name / f"test_{name}.py").write_text(TESTS.format(name=name))
+        (place / name).mkdir(parents=True)
+        (place / name / "conftest.py").write_text(CONFTEST.format(name=name, log=str(log), end=end))
+        (place / name / f"test_{name}.py").write_text(TESTS.format(name=name))
+    shutil.copy(HERE / "tests/conftest.py", folder / "tests")  # where it stands decides what pytest asks it
     return again(folder, *options)
 
 
 def again(folder: Path, *options: str) -> tuple[list[str], str, int]:
     log = folder / "log"
     log.unlink(missing_ok=True)
-    plugins = ["-p", "tests.lab.folders", "-p", "tests.conftest", "-p", "no:cacheprovider"]
-    argv = [sys.executable, "-m", "pytest", "-q", f"--rootdir={folder}", *plugins, *options, "."]
+    argv = [sys.executable, "-m", "pytest", "-q", f"--rootdir={folder}", "-p", "no:cacheprovider", *options, "tests"]
     said = subprocess.run(argv, cwd=folder, env={"PYTHONPATH": str(HERE)}, capture_output=True, text=True, check=False)
     return log.read_text().splitlines() if log.exists() else [], said.stdout + said.stderr, said.returncode
 
@@ -77,17 +78,15 @@ def of(name: str) -> list[str]:
 
 
 def test_a_folder_is_over_before_the_next_one_begins(tmp_path: Path) -> None:
-    said, out, code = made(tmp_path, ("one", "random", "two"), "-n", "0")
+    said, out, code = made(tmp_path, ("one", "calendar", "two"), "-n", "0")
     assert code == 0, out
-    assert said == of("one") + of("random") + of("two")
+    assert said == of("one") + of("calendar") + of("two")
 
 
 @pytest.mark.parametrize("workers", ["2", "3"])
 def test_with_several_workers(tmp_path: Path, workers: str) -> None:
     """Each folder has its own worker, which ends it before it takes the next."""
-    lab = tmp_path / "lab"
-    lab.mkdir()
-    said, out, code = made(lab, ("one", "two", "three", "four"), "-n", workers)
+    said, out, code = made(tmp_path, ("one", "two", "three", "four"), "-n", workers)
     assert code == 0, out
     for name in ("one", "two", "three", "four"):
         assert [line for line in said if line.startswith(f"{name}:")] == of(name)
@@ -101,14 +100,14 @@ def test_an_end_that_fails_is_said(tmp_path: Path) -> None:
     said, out, code = made(tmp_path, ("one", "two"), "-n", "0", end="raise RuntimeError('does not go down')")
     assert code == 1
     assert "RuntimeError: does not go down" in out
-    assert "ERROR one/test_one.py::test_one_three" in out
+    assert "ERROR tests/lab/one/test_one.py::test_one_three" in out
     assert "6 passed, 2 errors" in out
     assert said == of("one") + of("two"), "once each"
 
 
 def test_one_that_does_not_come_up_ends_what_it_stands_on(tmp_path: Path) -> None:
     made(tmp_path, ("one", "two"), "-n", "0")
-    (tmp_path / "one" / "test_one.py").write_text(BROKEN)
+    (tmp_path / "tests/lab/one/test_one.py").write_text(BROKEN)
     said, out, code = again(tmp_path, "-n", "0")
     assert code == 1
     assert "does not come up" in out

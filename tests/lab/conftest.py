@@ -11,7 +11,6 @@ import pytest
 from eyas.core.events import Event
 from eyas.lab import Lab, LabHost, down, remove_orphans, up
 from eyas.lab.testing import Host, Internet
-from tests.lab.folders import pytest_fixture_setup as pytest_fixture_setup  # labs of a folder end with its tests
 from tests.lab.labs import GARUDA, LabMaker
 
 
