@@ -1,12 +1,14 @@
 """Holding, without a kernel: what a door is in the packet filter, packets as they come, sockets as they are told."""
 
+import json
 import socket
 import struct
+import subprocess
 
 import pytest
 
 from eyas.core.system import Door
-from eyas.host import conntrack, held, netlink
+from eyas.host import conntrack, held, neighbours, netlink
 from eyas.host.connections import busy_in, open_ports
 from eyas.host.diag import Socket, read
 from eyas.host.firewall import listing_digest
@@ -272,3 +274,29 @@ def test_a_connection_as_the_kernel_is_asked_for_it() -> None:
             netlink.attributes(netlink.attributes(conntrack.tuple_of(Flow("tcp", "10.0.5.1", 1, "10.0.5.2", 2)))[1])[1]
         )
     ) == {1, 2}
+
+
+def test_the_kernel_says_which_addresses_this_machine_has() -> None:
+    rows = json.loads(subprocess.run(["ip", "-j", "address", "show"], capture_output=True, check=True).stdout)
+    assert neighbours.own() == {each["local"] for row in rows for each in row["addr_info"]}
+    assert neighbours.proxied("lo") == set()
+    with pytest.raises(OSError, match=r"No such device|no interface"):
+        neighbours.proxied("nowhere0")
+
+
+def test_what_the_kernel_refuses_is_an_error_and_what_is_gone_is_none() -> None:
+    def said(code: int) -> bytes:
+        return netlink.HEADER.pack(20, netlink.ERROR, 0, 1, 0) + struct.pack("=i", -code)
+
+    class Kernel:
+        def __init__(self, code: int) -> None:
+            self.code = code
+
+        def send(self, _data: bytes) -> None: ...
+
+        def recv(self, _most: int) -> bytes:
+            return said(self.code)
+
+    assert [*netlink.answers(Kernel(0), 1, 0, b"")] == [*netlink.answers(Kernel(2), 1, 0, b"")] == []  # type: ignore[arg-type]
+    with pytest.raises(PermissionError):
+        [*netlink.answers(Kernel(1), 1, 0, b"")]  # type: ignore[arg-type]
