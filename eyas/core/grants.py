@@ -21,14 +21,16 @@ class Grant:
 GRANTS = {
     "docker": Grant(
         "a Docker daemon",
-        "the system calls `add_key` and `keyctl`",
-        "runc makes a session keyring for each container; Podman does without",
+        "the system calls `add_key` and `keyctl`, a sysfs that shows no network at /run/eyas-sysfs",
+        "runc makes a session keyring for each container, and the kernel mounts sysfs in a user namespace only for who "
+        "sees a whole one; Podman does without",
     ),
     "nspawn": Grant(
         "nested machines",
-        "a mount of its own at /run/systemd/nspawn, its own packages to read at /run/eyas-packages; no device, no "
-        "capability",
-        "the kernel locks the one that is inherited, and roots are made of the packages",
+        "a mount of its own at /run/systemd/nspawn, its own packages to read at /run/eyas-packages, a sysfs that "
+        "shows no network at /run/eyas-sysfs; no device, no capability",
+        "the kernel locks the one that is inherited, roots are made of the packages, and sysfs is mounted in a user "
+        "namespace only for who sees a whole one",
     ),
     "tun": Grant("tunnels", "the device /dev/net/tun", "tunnels are made by opening it"),
     "loop": Grant(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
 from eyas.core import paths
 from eyas.core.ramdisks import SUFFIX, UNITS, ram_disk
@@ -15,6 +16,8 @@ from eyas.core.words import Json
 from eyas.host.memory import CGROUPS, SLICE, unit
 
 FILES = ("memory.max", "memory.high", "cpu.max", "cpu.weight", "io.weight", "io.bfq.weight", "pids.max")
+SHOWN = ("memory.max", "memory.high", "cpu.max", "pids.max")
+"""Those that a container sees of itself: set once more at the top of its own groups, below the unit's (as root-up)."""
 EVENTS = (
     ("memory.events", "oom_kill"),
     ("memory.events", "high"),
@@ -32,7 +35,7 @@ def effect(machine: str, spec: Mapping[str, Json], cgroups: str = CGROUPS, block
     ``root`` and ``disks`` by path as {declared, size, used, inodes}."""
     group = f"{cgroups}/{SLICE}/{unit(machine)}"
     files = {name: text for name in FILES if (text := _read(f"{group}/{name}"))}
-    events = {f"{name} {key}": _row(_read(f"{group}/{name}"), key) for name, key in EVENTS}
+    events = {f"{name} {key}": _count(group, name, key) for name, key in EVENTS}
     stalls = {name: found for name in STALLS if (found := _stall(_read(f"{group}/{name}.pressure"))) is not None}
     return {
         "controllers": [*_read(f"{group}/cgroup.controllers").split()],
@@ -43,6 +46,15 @@ def effect(machine: str, spec: Mapping[str, Json], cgroups: str = CGROUPS, block
         "root": _root(machine, spec),
         "disks": {**_disks(spec, _leader(group))},
     }
+
+
+def show(name: str, cgroups: str = CGROUPS) -> None:
+    """Let a container that runs see the limits of its unit ``name``."""
+    group = f"{cgroups}/{SLICE}/{name}"
+    for limit in SHOWN:
+        # Not every kernel has all, and it may be down by now.
+        with suppress(OSError), open(f"{group}/payload/{limit}", "r+") as file:
+            file.write(_read(f"{group}/{limit}"))
 
 
 def _weighed(cgroups: str, blocks: str) -> bool:
@@ -97,6 +109,12 @@ def _space(path: str) -> dict[str, Json]:
 
 def _leader(group: str) -> str:
     return next(iter(_read(f"{group}/payload/init.scope/cgroup.procs").split()), "")
+
+
+def _count(group: str, name: str, key: str) -> int | None:
+    """What is counted of a group includes what is below it, but for throttling."""
+    found = [_row(_read(f"{where}/{name}"), key) for where in (group, f"{group}/payload")]
+    return max((count for count in found if count is not None), default=None)
 
 
 def _row(text: str, key: str) -> int | None:

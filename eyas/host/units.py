@@ -14,6 +14,7 @@ from eyas.core.errors import Failed
 from eyas.core.paths import CONTROL
 from eyas.core.system import UnitState
 from eyas.host.command import CommandFailed, Running, run, start
+from eyas.host.limits import show
 from eyas.host.states import States
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
@@ -156,6 +157,7 @@ class RealUnits:
         with suppress(OSError):  # what is prepared for a boot may be in there, too
             folder.rmdir()
         self.daemon_reload()
+        show(unit)
 
     def later(self, unit: str, seconds: float, argv: Sequence[str]) -> None:
         timer = [f"--on-active={seconds:g}", "--timer-property=AccuracySec=100ms", "--collect", "--quiet"]

@@ -45,7 +45,8 @@ TimeoutStartSec=90
 TimeoutStopSec=8
 ExecStartPre={LIB}/nested-root {root} {name}
 ExecStart=/usr/bin/systemd-nspawn --quiet --keep-unit --boot --notify-ready=yes --link-journal=no \\
-    --settings=no --directory={root} --machine={name} --bind-ro=/usr{more}
+    --settings=no --directory={root} --machine={name} --bind-ro=/usr --bind-ro=/run/eyas-proc \\
+    --bind-ro=/run/eyas-sysfs{more}
 
 [Install]
 WantedBy=multi-user.target

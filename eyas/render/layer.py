@@ -56,7 +56,9 @@ WantedBy=multi-user.target
 """
 
 NSPAWN_MOUNT = """\
-# A nested systemd-nspawn cannot take over the inherited /run/systemd/nspawn inside a user namespace.
+# A nested systemd-nspawn cannot take over the inherited /run/systemd/nspawn inside a user namespace. And it has left
+# this container's root when it mounts /proc and /sys, which the kernel allows there only to who sees whole ones: it has
+# to be given /run/eyas-sysfs, and this proc, which is that of an ended process.
 # A service, not a mount unit: while systemd holds back its reading of mounts (five a second), every mount job waits.
 [Unit]
 Description=Place for nested containers
@@ -67,6 +69,7 @@ Before=local-fs.target
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=mount --mkdir -t tmpfs -o mode=0755,nosuid,nodev nspawn /run/systemd/nspawn
+ExecStart=unshare --pid --fork mount --mkdir -t proc -o nosuid,nodev,noexec proc /run/eyas-proc
 
 [Install]
 WantedBy=local-fs.target

@@ -35,8 +35,9 @@ def said(want: dict[str, Any], have: dict[str, Any]) -> list[tuple[str, str]]:
         (
             {"grants": ["docker"]},
             {},
-            "grants: docker (the system calls add_key and keyctl: runc makes a session keyring for each container; "
-            "Podman does without) added",
+            "grants: docker (the system calls add_key and keyctl, a sysfs that shows no network at /run/eyas-sysfs: "
+            "runc makes a session keyring for each container, and the kernel mounts sysfs in a user namespace only for "
+            "who sees a whole one; Podman does without) added",
             "restart",
         ),
         ({"after": ["db"]}, {}, "after: db added", "live"),
@@ -303,6 +304,6 @@ def test_a_new_container_says_what_it_may_do_beyond_the_default() -> None:
     kind = kind_of("container")
     assert [change.note for change in kind.compare(plain, None)] == ["container added"]
     (said,) = [change.note for change in kind.compare(granted, None)]
-    assert said.startswith("container added, granted: docker (the system calls add_key and keyctl: runc makes")
+    assert said.startswith("container added, granted: docker (the system calls add_key and keyctl, a sysfs")
     assert "loop (/dev/loop-control and /dev/loop0 to 7, and no user namespace: the kernel mounts" in said
     assert [change.note for change in kind.compare(None, granted)] == ["container removed"]

@@ -80,9 +80,18 @@ def test_no_grant_opens_everything(grant: str) -> None:
     assert ("--private-users=no" in text) == (grant == "loop")
 
 
-def test_docker_gets_keyrings_and_nothing_else() -> None:
+SYSFS = "/run/eyas/layer/web/sys:/run/eyas-sysfs:norbind"
+
+
+def test_docker_gets_keyrings_a_sysfs_and_nothing_else() -> None:
     plain, granted = (arguments("web", spec(grants=grants)) for grants in ([], ["docker"]))
-    assert set(granted) - set(plain) == {"--system-call-filter=add_key keyctl"}
+    assert set(granted) - set(plain) == {"--system-call-filter=add_key keyctl", f"--bind={SYSFS}"}
+    assert "NESTS=1\n" in render_env(spec(grants=["docker"]))
+    assert "NESTS=''\n" in render_env(spec())
+
+
+def test_who_is_the_hosts_root_does_not_write_to_its_sysfs() -> None:
+    assert f"--bind-ro={SYSFS}" in arguments("web", spec(grants=["docker", "loop"]))
 
 
 def test_loop_gets_its_devices_by_name() -> None:

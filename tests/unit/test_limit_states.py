@@ -8,7 +8,7 @@ import pytest
 
 from eyas.core.ramdisks import RamDisk, ram_disk
 from eyas.core.words import Json
-from eyas.host.limits import effect
+from eyas.host.limits import SHOWN, effect, show
 from eyas.model import Bridge, Container, Host, Image, Limits, Root, Unit, Uplink
 from eyas.model.rules_limits import in_ram, ram_disks, sums
 from eyas.parts import ram_disk as part
@@ -35,7 +35,7 @@ HELD = {
 def group(top: Path, files: dict[str, str]) -> dict[str, Json]:
     """What is read of a container `wiki` with these files in its group."""
     place = top / "machine.slice/systemd-nspawn@wiki.service"
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (place / name).write_text(text + "\n")
     scheduler = top / "block/sda/queue/scheduler"
@@ -82,6 +82,29 @@ def test_more_processors_are_wanted_than_there_are_to_have(tmp_path: Path) -> No
     assert hit.said == "it wants more than its processors, 1.5: it waited 71 % of the last 10 s"
     victim = group(tmp_path / "other", {**HELD, "cpu.pressure": waits, "cpu.stat": "nr_throttled 0"})
     assert "hit" not in states(victim).values()
+
+
+def test_throttling_is_counted_where_it_happens(tmp_path: Path) -> None:
+    """The same quota stands at the top of the container's own groups, which may meet it first."""
+    inner = tmp_path / "machine.slice/systemd-nspawn@wiki.service/payload"
+    inner.mkdir(parents=True)
+    (inner / "cpu.stat").write_text("nr_throttled 80\n")
+    assert group(tmp_path, {**HELD, "cpu.stat": "nr_throttled 0"})["events"] == {
+        "memory.events oom_kill": 0, "memory.events high": 7, "pids.events max": 0, "cpu.stat nr_throttled": 80,
+    }  # fmt: skip
+
+
+def test_a_container_sees_its_limits(tmp_path: Path) -> None:
+    group(tmp_path, HELD)
+    inner = tmp_path / "machine.slice/systemd-nspawn@wiki.service/payload"
+    show("systemd-nspawn@wiki.service", str(tmp_path))
+    assert not inner.exists()  # it does not run
+    inner.mkdir()
+    for name in SHOWN[:3]:
+        (inner / name).write_text("max\n")
+    show("systemd-nspawn@wiki.service", str(tmp_path))
+    seen = {path.name: path.read_text().strip() for path in inner.iterdir()}  # this kernel does not count tasks
+    assert seen == {"memory.max": str(2 * G), "memory.high": str(G), "cpu.max": "150000 100000"}
 
 
 def test_who_is_slowed_down_for_its_memory(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ DIGEST = "# made by eyas; digest of what follows: "
 LOOPS = tuple(f"/dev/loop{n}" for n in range(8))
 INODES = (65536, 1048576)  # least and most of a root in RAM; between them one for each page of its size
 PACKAGES = "/run/eyas-packages"  # where the grant nspawn shows a container its own packages
+SYSFS = "/run/eyas-sysfs"  # where those who make containers have a whole sysfs
 TASKS = 16384  # where no limit is declared
 PROBE_GRACE = 10  # seconds beyond the probes' own time limits
 
@@ -205,6 +206,15 @@ def user_options(spec: Fields) -> list[str]:
     return ["--private-users=no"] if base == 0 else [f"--private-users={base}:65536", "--private-users-ownership=off"]
 
 
+def nests(spec: Fields) -> bool:
+    """Whether it makes containers of its own.
+
+    In a user namespace the kernel mounts sysfs only for who sees a whole one already (mount_too_revealing in
+    fs/namespace.c), and systemd-nspawn shows no more than parts of it.
+    """
+    return not {"nspawn", "docker"}.isdisjoint(words(spec.get("grants")))
+
+
 def granted_options(name: str, spec: Fields) -> list[str]:
     """What each grant adds to the command line (devices: see `device_lines`)."""
     grants, args = words(spec.get("grants")), []
@@ -213,6 +223,10 @@ def granted_options(name: str, spec: Fields) -> list[str]:
         # mounted with the right ids already.
         lower = f"{paths.RUNTIME}/layer/{name}/1" if id_base(spec) else paths.tree(str(spec["tree"]))
         args.append(f"--bind-ro={colon(lower)}:{PACKAGES}")
+    if nests(spec):
+        # Where containers in it may write to theirs, this one must not be read-only; its files are the host's root's.
+        option = "--bind" if id_base(spec) else "--bind-ro"
+        args.append(f"{option}={paths.RUNTIME}/layer/{name}/sys:{SYSFS}:norbind")
     if "docker" in grants:
         # runc makes a session keyring for each of its containers; without a user namespace it also guards devices
         # with a BPF program, which it leaves out inside of one.
@@ -256,6 +270,7 @@ def render_env(spec: Fields) -> str:
         "ADDRESS": probed(spec),
         "ADDRESSES": " ".join(_on_the_wire(spec)),
         "LOOPS": " ".join(LOOPS) if "loop" in words(spec.get("grants")) else "",
+        "NESTS": "1" if nests(spec) else "",
         "BINDS": "\n".join(_bind_line(bind) for bind in tables(spec.get("binds"))),
     }
     if slot_of(spec) == "b":

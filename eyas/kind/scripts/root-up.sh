@@ -89,6 +89,13 @@ else
     done
 fi
 
+# A sysfs for who makes containers inside (see nests() in text.py). It is that of a network where nothing is: none of
+# the host's is to be seen in it.
+if [ -n "${NESTS:-}" ]; then
+    mkdir "$layer/sys"
+    unshare --net mount -t sysfs -o nosuid,nodev,noexec sysfs "$layer/sys"
+fi
+
 # 5. Name servers of the host as they are now, unless the definition has its own. A stub on a loopback address of the
 #    host answers nobody in a container.
 if ! [ -e "${LOWERS%% *}/etc/resolv.conf" ] && ! [ -L "${LOWERS%% *}/etc/resolv.conf" ]; then
@@ -112,7 +119,21 @@ if [ -s "$run/carry/$name.back" ]; then
     "${0%/*}/carry" back "$name"
 fi
 
-# 7. What this start was made from, so that a later plan knows what is in effect.
+# 7. The limits, where programs inside look for them: at the top of the control groups that they see, which is one below
+#    the unit's. systemd-nspawn takes it as it finds it; nobody inside can write these files.
+while IFS=: read -r number _ group; do [ "$number" != 0 ] || break; done </proc/self/cgroup
+case $group in */*.service/*) group=${group%.service/*}.service ;; esac
+group=/sys/fs/cgroup$group
+if [ -d "$group/payload" ] || mkdir "$group/payload"; then
+    for file in memory.max memory.high cpu.max pids.max; do
+        # Not every kernel has all.
+        if echo "+${file%.*}" >"$group/cgroup.subtree_control" && read -r value <"$group/$file"; then
+            echo "$value" >"$group/payload/$file" || :
+        fi
+    done
+fi 2>/dev/null
+
+# 8. What this start was made from, so that a later plan knows what is in effect.
 {
     printf '{"invocation":"%s","spec":' "${INVOCATION_ID:-}"
     cat "$spec"

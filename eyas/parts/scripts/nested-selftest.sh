@@ -41,7 +41,8 @@ said=$(systemd-run --quiet --wait --collect --pipe --unit="$unit" --property=Del
     --property=DelegateSubgroup=supervisor --property=KillMode=mixed --property=RuntimeMaxSec=60 \
     --property=TasksMax=100 --property=MemoryMax=512M -- \
     systemd-nspawn --quiet --keep-unit --boot --settings=no --private-network --link-journal=no \
-    --directory="$root" --machine="$name" --bind-ro=/usr -- --unit="$unit" 2>&1 </dev/null) ||
+    --directory="$root" --machine="$name" --bind-ro=/usr --bind-ro=/run/eyas-proc --bind-ro=/run/eyas-sysfs -- \
+    --unit="$unit" 2>&1 </dev/null) ||
     fail "boot a nested container" "$said"
 if [ "$(cat "$root/said" 2>/dev/null)" != "$name
 systemd" ] || ! [ -e "$root/build/written" ]; then

@@ -59,6 +59,22 @@ def test_every_limit_is_held(machine: Emulated) -> None:
     }  # fmt: skip
 
 
+def shown(machine: Emulated, name: str) -> list[str]:
+    """The limits that programs in a container see of themselves."""
+    return machine.inside(name, "cd /sys/fs/cgroup; cat memory.max memory.high cpu.max pids.max").splitlines()
+
+
+def test_a_container_sees_its_limits_and_cannot_change_them(machine: Emulated) -> None:
+    assert shown(machine, TENANT) == [str(256 << 20), str(200 << 20), "80000 100000", "200"]
+    assert shown(machine, NEIGHBOUR) == [str(512 << 20), "max", "max 100000", "16384"]
+    for file in ("memory.max", "pids.max"):
+        done = machine.execute("systemd-run", f"--machine={TENANT}", "--quiet", "--pipe", "--wait", "--",
+                               "sh", "-c", f"echo max >/sys/fs/cgroup/{file}")  # fmt: skip
+        assert done.code != 0
+        assert "Permission denied" in done.error
+    assert shown(machine, TENANT)[0] == str(256 << 20)
+
+
 def test_weights_of_disks_are_void_until_one_heeds_them(machine: Emulated) -> None:
     said = "no disk of the host shares its time by weights: none has the scheduler bfq, and io.cost is off"
     assert limits(machine, TENANT)["io_weight"]["said"] == said
@@ -78,6 +94,7 @@ def test_a_live_change_is_in_effect(machine: Emulated) -> None:
         found = limits(machine, TENANT)
         kept = {name: (found[name]["state"], found[name]["found"]) for name in ("memory", "tasks", "cpu_weight")}
         assert kept == {"memory": ("held", memory), "tasks": ("held", tasks), "cpu_weight": ("held", weight)}
+        assert shown(machine, TENANT)[::3] == [str(int(memory[:-1]) << 20), tasks]
         assert json.loads(machine.eyas("plan", "--json"))["changes"] == []
     assert starts(machine) == before
 
@@ -99,21 +116,38 @@ def test_a_bomb_hurts_its_own_container_alone(machine: Emulated, calm: Seen, nam
 
 
 def test_what_is_nested_keeps_to_its_limits(machine: Emulated) -> None:
-    """Limits that the manager in a container sets, for a container of its own, are in effect; visible inside, too."""
+    """Limits that the manager in a container sets, for a container of its own: seen in it, and in effect; and what is
+    stopped is what grows, not the nested container, nor the one around it."""
     machine.succeed("systemctl", "start", "systemd-nspawn@nest.service", timeout=1800)
-    unit = "nested-chroot.service"
-    shown = machine.inside(
-        "nest",
-        f"systemctl set-property --runtime {unit} MemoryMax=100M TasksMax=60; "
-        f"cat /sys/fs/cgroup/system.slice/{unit}/memory.max /sys/fs/cgroup/system.slice/{unit}/pids.max",
+    unit, within = "nested-chroot.service", "systemd-run --machine=chroot --quiet --pipe --wait --"
+    machine.inside(
+        "nest", f"systemctl set-property --runtime {unit} MemoryMax=100M TasksMax=60; systemctl restart {unit}"
     )
-    assert shown.split() == ["104857600", "60"]
+    assert shown(machine, "nest")[::3] == [str(512 << 20), "1000"]
+    files = "/sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max"
+    assert machine.inside("nest", f"{within} cat {files}").split() == [str(100 << 20), "60"]
+
+    def runs() -> list[str]:
+        outer = machine.succeed(
+            "systemctl", "show", "--property=InvocationID,ActiveState", "systemd-nspawn@nest.service"
+        )
+        inner = machine.inside("nest", f"systemctl show --property=InvocationID,ActiveState,NRestarts {unit}")
+        return (outer + "\n" + inner).splitlines()
+
+    def counted(file: str, name: str) -> int:
+        rows = machine.inside("nest", f"cat /sys/fs/cgroup/system.slice/{unit}/{file}").splitlines()
+        return int(dict(map(str.split, rows))[name])
+
+    before = runs()
+    assert before.count("ActiveState=active") == 2
+    assert (counted("memory.events", "oom_kill"), counted("pids.events", "max")) == (0, 0)
+    grown = machine.inside("nest", f"{within} tail /dev/zero 2>&1 && exit 9; echo ended")
+    assert grown.endswith("ended")
+    assert counted("memory.events", "oom_kill") > 0
     crowd = "for n in $(seq 100); do sleep 60 & done"  # the shell ends when it is refused one
-    for worst in ("tail /dev/zero", f"sh -c '{crowd}'"):
-        machine.inside("nest", f"systemd-run --machine=chroot --quiet --pipe --wait -- {worst} || true")
-    events = machine.inside("nest", f"cd /sys/fs/cgroup/system.slice/{unit}; cat memory.events pids.events").split()
-    counts = dict(zip(events[::2], events[1::2], strict=True))  # each name once, but for "max" of both
-    assert int(counts["oom_kill"]) > 0
-    assert int(counts["max"]) > 0
-    assert machine.inside("nest", f"systemctl is-active {unit}") == "active"
+    crowded = machine.inside("nest", f"{within} sh -c '{crowd}' 2>&1 && exit 9; echo ended")
+    assert "annot fork" in crowded
+    assert counted("pids.events", "max") > 0
+    assert machine.inside("nest", f"{within} cat /proc/1/comm") == "systemd"
+    assert runs() == before
     machine.succeed("systemctl", "stop", "systemd-nspawn@nest.service")

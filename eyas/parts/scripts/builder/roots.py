@@ -23,6 +23,8 @@ UID = 1000
 FULL = 0.98
 """Part of the cap that counts as all of it."""
 INODES = 1 << 20
+WHOLE = ("/run/eyas-proc", "/run/eyas-sysfs")
+"""Of the grant nspawn. Some kernels mount /proc and /sys only where whole ones are to be seen."""
 BY_HAND = "by-hand-"
 """What the ids of roots begin with that somebody looks at; the number of his process follows."""
 
@@ -55,6 +57,7 @@ class Root:
             f"--machine={self.id[-60:].strip('-')}",
             *(["--resolv-conf=copy-host"] if network else ["--resolv-conf=off", "--private-network"]),
             f"--bind-ro={self.settings.pool}:/repo",
+            *(f"--bind-ro={path}" for path in WHOLE),
             *("/bin/sh", "-euc", script),
         ]
 
@@ -112,8 +115,8 @@ def _make(settings: Settings, id: str, place: Path, backing: str, began: float) 
     layer, root = place / "layer", place / "root"
     if not (settings.tree / "usr").is_dir():
         raise Refused(f"cannot make a root: there is no tree at {settings.tree} (is the grant nspawn given?)")
-    layer.mkdir(parents=True, exist_ok=True)
-    root.mkdir(exist_ok=True)
+    for path in (layer, root, *map(Path, WHOLE)):  # a container that started before eyas knew of them has none
+        path.mkdir(parents=True, exist_ok=True)
     if backing == "ram":
         must(["mount", "-t", "tmpfs", "-o", f"size={settings.root},mode=0755,nr_inodes={INODES}", "build", str(layer)])
         upper = layer
