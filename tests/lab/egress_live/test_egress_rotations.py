@@ -30,6 +30,7 @@ def provided(request: pytest.FixtureRequest, live: Live) -> Iterator[str]:
 
 def test_nobody_notices_rotations(live: Live, provided: str) -> None:
     files, count = live.sites.url("/files/long", "files.example.net", size=SIZE), ROTATIONS[provided]
+    live.answers()  # who has never asked waits for the neighbours to find each other
     with live.load(ROOT[4], rate=RATE) as four, live.load(ROOT[6], rate=RATE) as six:
         time.sleep(3)
     calm = [dict(each.seen) for each in (four, six)]
