@@ -137,10 +137,12 @@ def stamp(folders: Iterable[str]) -> int:
 
 
 def start_time(pid: str | int) -> str:
-    """When a process started, in clock ticks since boot (proc(5), field 22); '' when there is none."""
+    """When a process started, in clock ticks since boot (proc(5), field 22); '' when there is none, or only its zombie,
+    which nobody can follow into its namespaces."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[19]
+            fields = file.read().rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
         return ""
 

@@ -80,6 +80,20 @@ def test_a_lab_host_that_was_gone_when_it_was_noted(noted: Path, tmp_path: Path)
     assert early.begin(str(noted)) is None
 
 
+def test_a_lab_host_whose_end_nobody_has_taken_notice_of(noted: Path) -> None:
+    """What is left of its first process is still listed, with the time of its start, and has no namespaces."""
+    process = os.spawnvp(os.P_NOWAIT, "true", ["true"])
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)  # over, and not waited for
+    since = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    lines = noted.read_text().splitlines()
+    lines = [f"process {process} {since}" if line.startswith("process ") else line for line in lines]
+    noted.write_text("\n".join(lines) + "\n")
+    try:
+        assert early.begin(str(noted)) is None
+    finally:
+        os.waitpid(process, 0)
+
+
 def test_a_note_that_others_can_write_is_not_believed(noted: Path) -> None:
     noted.chmod(0o620)
     assert early.begin(str(noted)) is None
