@@ -426,3 +426,12 @@ def test_the_rule_that_has_a_ceiling_is_the_one_that_is_told_of() -> None:
     ((who, text),) = made.egress.told
     assert who == "forge"
     assert "egress rule forge/few: its ceiling is 10 connections an hour" in text
+
+
+def test_a_change_that_a_run_takes_back_is_nobodys_to_finish() -> None:
+    """Its author was killed between the note of the change and the rules."""
+    made = World()
+    store.begin_trial(made, store.Trial({"version": 1}, frozenset({("203.0.113.112", 22)})))
+    step = Step("egress", "put", "egress:eyas", Phase.firewall, {"fields": {}})
+    Egress.verbs["put"].undo(made, step, {"folder": "", "files": []})
+    assert made.files.read(store.TRIAL) is None

@@ -78,6 +78,7 @@ def _back(system: System, _step: Step, saved: Json, boot: bool) -> None:
         else:
             system.egress.remove()
             system.files.remove(store.PRINT)
+        store.no_trial(system)  # of the change that is taken back here: nobody is to finish it
 
 
 class Egress:
