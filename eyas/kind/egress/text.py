@@ -1,7 +1,7 @@
 """Rules of table ``inet eyas_egress``: which connections leave from where. Pure. Source: nft(8).
 
-Only packets that begin a connection come to these rules, but for one chain that counts; what is established keeps its
-address by connection tracking, whatever changes here. The chain for source addresses comes before that of
+Only packets that begin a connection come to these rules, unless users or units are told apart; what is established
+keeps its address by connection tracking, whatever changes here. The chain for source addresses comes before that of
 ``inet eyas``, whose masquerade then finds the choice made. What pools hold is written into the rules themselves, so
 that every change is one load of all rules; counters and ceilings are sets and objects, which stay.
 """
