@@ -78,14 +78,35 @@ def populated(name: str) -> bool:
 
 
 def kill(name: str, timeout: float = 30.0) -> None:
-    """End every process in a group and below, and wait (``timeout`` seconds) until none is left."""
-    with contextlib.suppress(OSError):
-        (unified() / name / "cgroup.kill").write_text("1")
+    """End every process in a group and below, and wait (``timeout`` seconds) until none is left.
+
+    Who was started to join the group may do so after it was told to end, so it is told again until none is left.
+    Failed names those that live on.
+    """
     until = time.monotonic() + timeout
-    while populated(name):
+    while True:
+        with contextlib.suppress(OSError):
+            (unified() / name / "cgroup.kill").write_text("1")
+        if not populated(name):
+            return
         if time.monotonic() > until:
-            raise Failed(f"cannot end the processes of the control group {name}: some live on after {timeout:g} s")
+            raise Failed(
+                f"cannot end the processes of the control group {name}: after {timeout:g} s there still are "
+                + ", ".join(processes(name))
+            )
         time.sleep(0.005)
+
+
+def processes(name: str) -> list[str]:
+    """Those in a group and below, as "PID (name, state)" with the state of proc_pid_stat(5): D waits for a disk."""
+    found = []
+    for directory, _, _ in os.walk(unified() / name):
+        with contextlib.suppress(OSError):  # the group goes in this moment
+            for pid in Path(directory, "cgroup.procs").read_text().split():
+                with contextlib.suppress(OSError):  # or the process
+                    called, _, rest = Path("/proc", pid, "stat").read_text().partition("(")[2].rpartition(")")
+                    found.append(f"{pid} ({called}, {rest.split()[0]})")
+    return found
 
 
 def remove(name: str) -> None:

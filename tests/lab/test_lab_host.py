@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from eyas.core.errors import Failed, UsageError
-from eyas.lab import Lab, LabHost, Place, down, find, list_labs, up
+from eyas.lab import Lab, LabHost, Place, cgroup, down, find, list_labs, up
 from eyas.lab.place import HostPlace
 from eyas.lab.state import read_json
 from eyas.lab.sweep import traces
@@ -209,6 +209,32 @@ def test_up_again_changes_nothing_hosts_come_and_go_and_disks_stay_when_asked(ma
     assert first.succeed("cat", "/srv/kept") == "kept"
     assert down(lab.directory)
     assert not down(lab.directory)
+
+
+@pytest.fixture
+def group() -> Iterator[str]:
+    name = f"eyas-test-{os.getpid()}"
+    cgroup.make(name)
+    yield name
+    cgroup.kill(name)
+    cgroup.remove(name)
+
+
+def test_who_joins_a_group_after_it_was_told_to_end_ends_too(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a service does that a killed `up` had just started."""
+    late = subprocess.Popen(["sleep", "60"])
+    look, named = cgroup.populated, list[str]()
+
+    def join_at_first_look(name: str) -> bool:
+        if not named:
+            cgroup.move(name, late.pid)
+            named.extend(cgroup.processes(name))
+        return look(name)
+
+    monkeypatch.setattr(cgroup, "populated", join_at_first_look)
+    cgroup.kill(group, timeout=10)
+    assert late.wait() == -signal.SIGKILL
+    assert [each.partition(",")[0] for each in named] == [f"{late.pid} (sleep"]
 
 
 UP = """
