@@ -272,6 +272,22 @@ def test_down_leaves_nothing_when_up_was_killed(tmp_path: Path, moment: str) -> 
     assert _remains(place) == []
 
 
+def test_a_lab_is_known_until_the_last_of_it_is_gone(make_lab: LabMaker) -> None:
+    lab = make_lab(GARUDA)
+    place = lab.place
+    root = place.host(GARUDA.name).root
+    whole = set(os.listdir(root))
+    code = f"from pathlib import Path; from eyas.lab import down; down(Path({str(lab.directory)!r}))"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    while set(os.listdir(root)) == whole:
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert [each.hosts for each in list_labs() if each.id == place.id] == [{GARUDA.name: "off"}]
+    assert down(lab.directory)
+    assert _remains(place) == []
+
+
 def _remains(place: Place) -> list[str]:
     """What is left of a lab on this machine, found by other means than the lab's own."""
 
