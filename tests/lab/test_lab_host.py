@@ -276,10 +276,10 @@ def test_a_lab_is_known_until_the_last_of_it_is_gone(make_lab: LabMaker) -> None
     lab = make_lab(GARUDA)
     place = lab.place
     root = place.host(GARUDA.name).root
-    whole = set(os.listdir(root))
+    whole = set(root.iterdir())
     code = f"from pathlib import Path; from eyas.lab import down; down(Path({str(lab.directory)!r}))"
     process = subprocess.Popen([sys.executable, "-c", code])
-    while set(os.listdir(root)) == whole:
+    while set(root.iterdir()) == whole:
         assert process.poll() is None
     process.kill()
     process.wait()
