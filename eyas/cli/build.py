@@ -14,7 +14,6 @@ FORMAT = 1
 def run(context: Context, *, jobs: int | None = None, json: bool = False) -> int:
     """Build what is missing, and list all images."""
     from eyas import image
-    from eyas.cli import needed
     from eyas.cli.evaluate import build, locked, read
 
     began = time.monotonic()
@@ -26,7 +25,6 @@ def run(context: Context, *, jobs: int | None = None, json: bool = False) -> int
         keys = {recipe.name: image.key(recipe, lock) for recipe in definitions.distinct()}
         there = {key for key in keys.values() if image.present(state, key)}
         built = build(definitions, lock, jobs or 0, listener)
-    needed.note(definitions.folder, definitions.distinct(), lock)
     if json:
         images: list[Json] = [
             {"name": name, "key": key, "commit": built[key].commit, "built": key not in there}

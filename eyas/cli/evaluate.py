@@ -100,7 +100,8 @@ def locked(definitions: Definitions, listener: Listener = silent) -> image.Lock:
 
 
 def build(definitions: Definitions, lock: image.Lock, jobs: int, listener: Listener) -> dict[str, image.Built]:
-    """Build what is missing; every image by key."""
+    """Build what is missing; every image by key. No gc of another fleet removes them from now on."""
+    needed.note(definitions.folder, definitions.distinct(), lock)
     return image.build(definitions.distinct(), lock, image.state_dir(), image.cache_dir(), jobs, listener)
 
 
@@ -108,7 +109,6 @@ def evaluate(definitions: Definitions, host: str, jobs: int = 0, listener: Liste
     """What a host should hold, with all images built; kept for the next command."""
     lock = locked(definitions, listener)
     build(definitions, lock, jobs, listener)
-    needed.note(definitions.folder, definitions.distinct(), lock)
     with Recorder() as seen:
         # Read again under the eyes of the recorder: what this depends on besides the definitions.
         lock = image.read_lock(definitions.lock_path)

@@ -16,6 +16,7 @@ def run(context: Context, *, keep: int | None = None, json: bool = False) -> int
     """Old runs, trees and layers go from the host; builds that neither a host's runs nor the definitions need go
     from the stores."""
     from eyas import image
+    from eyas.cli import needed
     from eyas.cli.view.text import count, size
     from eyas.core import paths
 
@@ -24,15 +25,18 @@ def run(context: Context, *, keep: int | None = None, json: bool = False) -> int
         root = connection.transport.root
         assert root is not None
         inside = root / paths.STATE.lstrip("/")
-        stores = list(dict.fromkeys([image.state_dir(), inside]))
+        states = dict.fromkeys([image.state_dir(), inside])
+        stores = [state for state in states if (state / "store").is_dir()]
         before = _used(stores)
         gone = connection.gc(keep)
         trees = connection.references()["trees"]
-        needed = _keys(session)
-        for state in stores:
-            if (state / "store").is_dir():
-                known = image.refs(state)
-                gone += [f"build {key[:12]}" for key in image.gc(state, _kept(known, needed, trees))]
+        with needed.locked():
+            keys = _keys(session)
+            forgotten = {state: image.keep_only(state, _kept(image.refs(state), keys, trees)) for state in stores}
+        for state, forgot in forgotten.items():
+            if forgot:
+                image.prune(state)
+                gone += [f"build {key[:12]}" for key in forgot]
     freed = max(0, before - _used(stores))
     if json:
         context.write_json({"version": FORMAT, "removed": list(gone), "freed": freed})

@@ -1,11 +1,17 @@
 """Which builds of this machine are needed, by whom: several fleets, and labs, share one store.
 
 <state>/needed/<digest>.json   one fleet directory, with the keys of everything that its images stand on
+<state>/needed.lock            held while such a note is written, and by a gc from its look at them until it has
+                               removed what nobody needs
+
+A fleet notes what it needs before it looks for it in the store: a gc beside it knows of it, or has ended before.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +22,7 @@ from eyas.host.disk import write_whole
 from eyas.image.stages import stages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def keys(recipes: Iterable[image.Recipe], lock: image.Lock) -> set[str]:
@@ -24,14 +30,25 @@ def keys(recipes: Iterable[image.Recipe], lock: image.Lock) -> set[str]:
     return {stage.key for recipe in recipes if lock.holds(recipe) for stage in stages(recipe, lock)}
 
 
+@contextmanager
+def locked() -> Iterator[None]:
+    """No fleet notes what it needs meanwhile. The lock ends with its process."""
+    state = image.state_dir()
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "needed.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def note(fleet: Path, recipes: Iterable[image.Recipe], lock: image.Lock) -> None:
-    """Note what a fleet needs, so that a gc of another one leaves it."""
+    """Note what a fleet needs, so that a gc of another one leaves it. To be done before one looks for it."""
     folder = image.state_dir() / "needed"
     value = {"directory": str(fleet), "keys": sorted(keys(recipes, lock))}
     text = json.dumps(value, indent=1)
     path = folder / f"{sha256(str(fleet).encode()).hexdigest()[:16]}.json"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        write_whole(path, text, shared=True)
+    with locked():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_whole(path, text, shared=True)
 
 
 def by_others() -> set[str]:

@@ -4,7 +4,7 @@
   (eyas.lock), `update` chooses anew, `difference` compares.
 - `key` tells the identity of an image before it is built, from recipe and lock alone.
 - `build` makes what is missing; `lookup` and `facts` read what is known of a built image.
-- `gc`, `refs` and `ship` care for the store.
+- `keep_only`, `prune`, `refs` and `ship` care for the store.
 """
 
 from importlib import import_module
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eyas.image.recipe import BASE_PACKAGES, Recipe
     from eyas.image.records import Built, build, facts, lookup, present, store_path
     from eyas.image.stages import key
-    from eyas.image.store import gc, refs, ship
+    from eyas.image.store import keep_only, prune, refs, ship
 
 _HOMES = {
     "disk": "cache_dir state_dir",
@@ -28,7 +28,7 @@ _HOMES = {
     "recipe": "BASE_PACKAGES Recipe",
     "records": "Built build facts lookup present store_path",
     "stages": "key",
-    "store": "gc refs ship",
+    "store": "keep_only prune refs ship",
 }
 _HOME = {name: (module, name) for module, names in _HOMES.items() for name in names.split()}
 _HOME |= {"read_lock": ("lock", "read"), "write_lock": ("lock", "write")}
@@ -43,10 +43,11 @@ __all__ = [
     "cache_dir",
     "difference",
     "facts",
-    "gc",
+    "keep_only",
     "key",
     "lookup",
     "present",
+    "prune",
     "read_lock",
     "refs",
     "resolve",

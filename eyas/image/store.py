@@ -79,7 +79,7 @@ def heal(state: Path) -> None:
     for key, commit in refs(state).items():
         if len(commit) != 64 or (store / f"state/{commit}.commitpartial").exists() or not _has(store, commit):
             forget(state, key)
-    run(["ostree", "prune", f"--repo={store}", "--refs-only"], timeout=900)
+    prune(state)
     settle(state)
 
 
@@ -104,19 +104,21 @@ def refs(state: Path) -> dict[str, str]:
     return {name.name: name.read_text().strip() for name in sorted(folder.glob("*"))} if folder.is_dir() else {}
 
 
-def gc(state: Path, keep: Iterable[str]) -> list[str]:
-    """Removes every key that is not in ``keep``, with its records and the files that only it had; returns them.
+def keep_only(state: Path, keep: Iterable[str]) -> list[str]:
+    """Forgets every key that is not in ``keep``, and returns them; `prune` then gives their files back.
 
     Whoever calls knows what runs and what the kept runs need; this asks nobody.
     """
-    store = store_path(state)
     wanted = set(keep)
     gone = [key for key in refs(state) if key not in wanted]
     for key in gone:
         forget(state, key)
-    if gone:
-        run(["ostree", "prune", f"--repo={store}", "--refs-only"], timeout=900)
     return gone
+
+
+def prune(state: Path) -> None:
+    """Removes the files that belong to no key. Builds beside it are safe: OSTree has a lock for that."""
+    run(["ostree", "prune", f"--repo={store_path(state)}", "--refs-only"], timeout=900)
 
 
 def ship(state: Path, key: str, target: Path) -> str:
