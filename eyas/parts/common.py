@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from eyas.core import paths
+from eyas.host import shell
 from eyas.model import Container, File, System
 
 LIB = "/usr/local/lib/eyas"
@@ -20,7 +21,7 @@ HEADER = "# Written by eyas from the fleet's definitions; changes here are put b
 def script(name: str) -> File:
     """A script of this package (``scripts/NAME.sh``) as an executable file for a container."""
     text = (files(__package__) / "scripts" / f"{name}.sh").read_text()
-    return File(text, mode=0o755)
+    return File(shell.script(text), mode=0o755)
 
 
 def proof(name: str, *commands: str) -> dict[str, File]:

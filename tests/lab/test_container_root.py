@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from eyas.core import paths
+from eyas.host.shell import script
 from eyas.kind.container.disk import spec_text
 from eyas.kind.container.text import render_env, render_limits, render_unit
 from eyas.lab.testing import Host
@@ -69,7 +70,7 @@ def ground(host: Host) -> Iterator[None]:
     host.succeed("install", "-d", "-m", "1777", f"{tree}/tmp")
     scripts = resources.files("eyas.kind") / "scripts"
     for name in ("root-up", "root-down", "probe"):
-        put(host, f"{paths.PROGRAMS}/{name}", (scripts / f"{name}.sh").read_text(), "0755")
+        put(host, f"{paths.PROGRAMS}/{name}", script((scripts / f"{name}.sh").read_text()), "0755")
     host.succeed("ip", "link", "add", "eyas-t0", "type", "bridge")
     host.succeed("ip", "address", "add", "10.99.0.1/24", "dev", "eyas-t0")
     host.succeed("ip", "link", "set", "eyas-t0", "up")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-from importlib.resources import files
 
 import pytest
 
@@ -97,19 +94,6 @@ class TestUnits:
             assert f"[{'Timer' if name.endswith('.timer') else 'Service'}]" in unit.content
             if not unit.enable:
                 assert "[Install]" not in unit.content
-
-    def test_scripts_are_valid_shell(self) -> None:
-        for script in (files("eyas.parts") / "scripts").iterdir():
-            if script.name.endswith(".sh"):
-                shell = script.read_text().split("\n", 1)[0].removeprefix("#!")
-                subprocess.run([shell, "-n", str(script)], check=True)
-                assert "set -eu\n" in script.read_text()
-
-    @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-    def test_scripts_please_shellcheck(self) -> None:
-        for script in (files("eyas.parts") / "scripts").iterdir():
-            if script.name.endswith(".sh"):
-                subprocess.run(["shellcheck", str(script)], check=True)
 
 
 class TestPostgresql:

@@ -51,15 +51,4 @@ mkdir -p "$root/etc/systemd/system.conf.d"
 printf '[Manager]\nShowStatus=no\nDefaultTimeoutStopSec=5s\n' >"$root/etc/systemd/system.conf.d/50-eyas.conf"
 printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n' >"$root/etc/systemd/journald.conf.d/50-eyas.conf"
 
-# The limits of the unit, where programs inside look for them: at the top of the control groups that they see.
-while IFS=: read -r number _ group; do [ "$number" != 0 ] || break; done </proc/self/cgroup
-case $group in */*.service/*) group=${group%.service/*}.service ;; esac
-group=/sys/fs/cgroup$group
-if [ -d "$group/payload" ] || mkdir "$group/payload"; then
-    for file in memory.max memory.high cpu.max pids.max; do
-        # Not every kernel has all.
-        if echo "+${file%.*}" >"$group/cgroup.subtree_control" && read -r value <"$group/$file"; then
-            echo "$value" >"$group/payload/$file" || :
-        fi
-    done
-fi 2>/dev/null
+. limits-shown.sh
