@@ -174,6 +174,21 @@ def _grants(host: Host) -> Findings:
                 yield container.diagnostic("grants", message, hint, "warning")
 
 
+STACK = re.compile(r"/etc/eyas/compose/([^/]+)/stack\.json")
+
+
+def _stacks(host: Host) -> Findings:
+    """A Compose stack that nothing runs: found out at its first start, when it has waited for a daemon in vain."""
+    for container in host.containers:
+        system = merge(container)[0]
+        stacks = [
+            path.split("/")[4] for path in system.files if re.fullmatch(r"/etc/eyas/compose/[^/]+/stack.json", path)
+        ]
+        if stacks and not DAEMONS.keys() & {*system.packages}:
+            message = f"cannot run the stack {stacks[0]} in container {container.name}: there is no Docker in it"
+            yield container.diagnostic("parts", message, "put docker(...) beside compose(...)")
+
+
 def _sysctls(host: Host) -> Findings:
     for key in host.sysctls:
         if not re.fullmatch(r"[a-z0-9_]+([./][A-Za-z0-9_*-]+)+", key):
@@ -183,5 +198,5 @@ def _sysctls(host: Host) -> Findings:
 
 DATA_RULES: tuple[Callable[[Host], Findings], ...] = (
     _parts, _archives, _mounts, _carried, _persistent, _files, _units, _users, _shared_users, *LIMIT_RULES, _grants,
-    _sysctls,
+    _stacks,    _sysctls,
 )  # fmt: skip

@@ -17,6 +17,7 @@ from eyas.model import Bind, Container, Image, Limits, Probe, Root, System, Unit
 from eyas.model.values import duration as checked_duration
 from eyas.model.values import size as checked_size
 from eyas.parts.common import LIB, script
+from eyas.parts.given import count, given
 
 SPOOL = "/var/spool/ci"
 USER = User("ci-job", 990, shell="/usr/sbin/nologin", home="/nonexistent")  # noqa: S604
@@ -90,11 +91,14 @@ def ci_jobs(
     packages: Sequence[str] = (),
 ) -> System:
     """The part of `ci_runner` that takes jobs and runs them; all limits are of one job."""
-    if at_once < 1:
-        raise ValueError(f"a runner does at least 1 job at once, not {at_once}")
-    limits = [f"TasksMax={tasks}", f"RuntimeMaxSec={checked_duration(timeout)}"]
-    limits += [f"MemoryMax={checked_size(memory)}"] if memory is not None else []
-    settings = [f"SIZE={checked_size(size)}", f"LOG={checked_size(log)}", f"AT_ONCE={at_once}"]
+    most, longest = given("ci_runner.tasks", tasks, count), given("ci_runner.timeout", timeout, checked_duration)
+    limits = [f"TasksMax={most}", f"RuntimeMaxSec={longest}"]
+    limits += [f"MemoryMax={given('ci_runner.memory', memory, checked_size)}"] if memory is not None else []
+    settings = [
+        f"SIZE={given('ci_runner.size', size, checked_size)}",
+        f"LOG={given('ci_runner.log', log, checked_size)}",
+        f"AT_ONCE={given('ci_runner.at_once', at_once, count)}",
+    ]
     job = "\n".join((*JOB, *limits))
     queue = f"""\
 [Unit]

@@ -18,7 +18,9 @@ from eyas.model import Bind, File, Probe, System, origin
 from eyas.model import base as definitions
 from eyas.model.compose_text import NAME, env_file
 from eyas.model.values import duration, nearest
+from eyas.model.values import path as absolute
 from eyas.parts.common import LIB, script
+from eyas.parts.given import given
 from eyas.parts.scripts.compose.bases import bases
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def compose(
     folder = here / (source or f"compose/{name}")
     shown = Path(origin.show(str(folder)))
     values = {key: _text(value) for key, value in (env or {}).items()}
-    findings = _wrong_names(name, values, secrets or {}, where)
+    findings = [*_wrong_names(name, values, secrets or {}, where), *_wrong_values(env or {}, where)]
     content = _read(folder, shown, where, findings)
     stack = _stack(shown, content, {**values, **dict.fromkeys(secrets or {}, "?")}, findings, where)
     if findings:
@@ -68,13 +70,13 @@ def compose(
         definitions.collector.findings += findings
         return System()
     spec = {
-        "directory": directory or f"/var/lib/compose/{name}",
+        "directory": given("compose.directory", directory or f"/var/lib/compose/{name}", absolute),
         "files": stack.files,
         "env": values,
         "secrets": dict(secrets or {}),
         "images": sorted({*stack.images, *_bases(stack, content)}),
         "remove_volumes": sorted(remove_volumes),
-        "longest_pause": duration(longest_pause),
+        "longest_pause": given("compose.longest_pause", longest_pause, duration),
     }
     return _system(name, spec, folder, content, data, timeout)
 
@@ -162,6 +164,15 @@ def _wrong_names(name: str, values: Mapping[str, str], secrets: Mapping[str, str
     return found
 
 
+def _wrong_values(env: Mapping[str, object], where: str) -> list[Diagnostic]:
+    """What would be some text all the same: None is the usual slip."""
+    wrong = {key: value for key, value in env.items() if not isinstance(value, str | int)}
+    return [
+        Diagnostic(*origin.split(where), "compose.env", f"cannot use {value!r} for {key}: allowed is text or a number")
+        for key, value in wrong.items()
+    ]
+
+
 def _read(folder: Path, shown: Path, where: str, findings: list[Diagnostic]) -> dict[str, str | bytes]:
     """Every file of the folder, by its path in it."""
     if not folder.is_dir():
@@ -188,8 +199,8 @@ def _read(folder: Path, shown: Path, where: str, findings: list[Diagnostic]) -> 
 def _bases(stack: Read, content: Mapping[str, str | bytes]) -> set[str]:
     """Images that those stand on which are built here."""
     found: set[str] = set()
-    for text, given, contexts in stack.builds(content):
-        found |= {*bases(text, given, contexts)}
+    for text, values, contexts in stack.builds(content):
+        found |= {*bases(text, values, contexts)}
     return found - stack.local
 
 

@@ -10,8 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 from eyas.model import Bind, File, Probe, System
+from eyas.model.values import refuse
 from eyas.parts.common import LIB, join, script
 from eyas.parts.engine import engine
+from eyas.parts.given import given
 
 POOLS = [{"base": "172.20.0.0/14", "size": 24}]
 """Networks for Docker's own bridges: private, and away from the usual bridges of a fleet."""
@@ -40,7 +42,7 @@ def docker(
         "live-restore": True,
         "log-driver": "journald",
         "storage-driver": "overlay2",
-        **(settings or {}),
+        **given("docker.settings", settings or {}, _settings),
     }
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     place = Bind(storage, "/var/lib/docker", persistent=True, mode=0o711, size=size)
@@ -52,6 +54,15 @@ def docker(
         ),
         engine("docker", place, prune=prune, keep=keep, unit="docker.service"),
     )
+
+
+def _settings(value: object) -> object:
+    """What JSON can say."""
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        return refuse(f"daemon.json has no place for it ({str(error)[:1].lower()}{str(error)[1:]})")
+    return value if isinstance(value, Mapping) else refuse("it takes keys of daemon.json with their values")
 
 
 def published(

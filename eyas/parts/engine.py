@@ -5,6 +5,7 @@ from __future__ import annotations
 from eyas.model import Bind, Probe, System
 from eyas.model.values import duration
 from eyas.parts.common import LIB, proof, script
+from eyas.parts.given import calendar, given
 
 SELFTEST = f"{LIB}/container-selftest"
 PRUNE = f"{LIB}/container-prune"
@@ -19,9 +20,10 @@ def engine(name: str, storage: Bind, *, prune: str | None, keep: str, unit: str 
     """``prune``: when (OnCalendar= of systemd.time(7)), None for never. ``keep``: how long what nothing uses stays.
     ``unit``: the daemon, where there is one."""
     units = {}
-    hours = max(1, int(str(duration(keep))) // 3600)
+    hours = max(1, given(f"{name}.keep", keep, duration) // 3600)
     needs = f"Requisite={unit}\nAfter={unit}\n" if unit else ""
     if prune is not None:
+        given(f"{name}.prune", prune, calendar)
         text = f"""\
 [Unit]
 Description=Remove what no container of {name} uses

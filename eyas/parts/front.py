@@ -21,6 +21,7 @@ from eyas.parts.common import LIB, dropin, script
 from eyas.parts.front_shared import PAGE, rotation, shared_confs, styled, told_of_visitors
 from eyas.parts.front_sites import Front, file_for, passwords, site_conf
 from eyas.parts.front_tls import OWN, directory_of, own_names, uses_of
+from eyas.parts.given import given
 from eyas.parts.nginx import FILES, MAIN, SERVICE
 
 NAMES = "/etc/eyas/front/names"
@@ -53,10 +54,10 @@ def front(
     hook = (SERVICE,)
     names, directory = own_names(sites, certificates), directory_of(certificates)
     certs = f"{LIB}/front-certs {directory} {NAMES}"
-    patience = duration(linger)
+    patience = given("front.linger", linger, duration)
     believed = trust if trust is None or isinstance(trust, Trust) else Trust(trust)
     rules = Front(http3, believed, certificates, told_of_visitors(sites))
-    confs = shared_confs(sites, rules, directory, int(str(size(upload))), ports, maintenance)
+    confs = shared_confs(sites, rules, directory, given("front.upload", upload, size), ports, maintenance)
     confs |= {f"conf.d/{file_for(site)}": site_conf(site, rules) for site in sites}
     confs["nginx.conf"] = MAIN.replace("\nevents", f"worker_shutdown_timeout {patience}s;\n\nevents", 1)
     secrets = {name: text for site in sites for name, text in passwords(site).items()}
@@ -68,7 +69,7 @@ def front(
             NAMES: File("".join(f"{name}\n" for name in names), reload=hook),
             f"{LIB}/front-certs": script("front-certs"),
             GENERATION: script("nginx-generation"),
-            "/etc/logrotate.d/nginx": rotation(int(str(duration(logs))) // 86400),
+            "/etc/logrotate.d/nginx": rotation(given("front.logs", logs, duration) // 86400),
             dropin("logrotate.timer", "eyas-front"): "[Timer]\nOnCalendar=\nOnCalendar=hourly\n",
             dropin(SERVICE, "eyas-front"): service_dropin(certs),
         },

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from eyas.core.errors import DefinitionError, Diagnostic
 from eyas.model import Backend, Bind, Container, File, Probe, System, Unit, origin
-from eyas.model.values import duration, size
+from eyas.model.values import duration, nearest, size
+from eyas.model.values import path as absolute
 from eyas.parts.builder import nested_proof
 from eyas.parts.common import LIB, script
+from eyas.parts.given import calendar, count, given
 from eyas.parts.scripts import builder
 from eyas.parts.sources import cache_url
 
@@ -79,18 +81,28 @@ def package_builder(
     frame = origin.user_frame(sys._getframe(1))
     folder = (Path(frame.f_code.co_filename).parent if frame is not None else Path()) / packages
     where = origin.where(frame)
+    carried = _folders(where, folder)
+    there = {path.split("/")[4] for path in carried if path.endswith("/PKGBUILD")}
     planned = {name: _schedule(where, name, when) for name, when in (schedules or {}).items()}
+    for package in network:
+        if package not in there:
+            near = nearest(package, sorted(there))
+            hint = f'did you mean "{near}"?' if near else f"there is {', '.join(sorted(there))}"
+            raise _wrong(where, "network", f"cannot find the package {package}: no folder is called so", hint)
     url, uses = cache_url(sources) if sources else ("", [])
+    if not re.fullmatch(r"[A-Za-z0-9@_+][A-Za-z0-9@_+.-]*", repository):
+        hint = "letters, digits and @ _ + . -, not - or . first"
+        raise _wrong(where, "repository", f"cannot call a repository {repository!r}", hint)
     config = {
         "repository": repository,
-        "directory": directory,
+        "directory": given("package_builder.directory", directory, absolute),
         "arch": arch,
-        "jobs": jobs,
-        "ram": size(ram),
-        "root": size(root),
-        "keep": keep,
-        "timeout": duration(timeout),
-        "retry": duration(retry),
+        "jobs": given("package_builder.jobs", jobs, count),
+        "ram": given("package_builder.ram", ram, size),
+        "root": given("package_builder.root", root, size),
+        "keep": given("package_builder.keep", keep, count),
+        "timeout": given("package_builder.timeout", timeout, duration),
+        "retry": given("package_builder.retry", retry, duration),
         "network": sorted(network),
         "provides": sorted({*GIVEN, *provides}),
         "sources": url,
@@ -105,7 +117,7 @@ def package_builder(
             PROGRAM: script("package-builder"),
             **{f"{LIB}/builder/{name}": File(text, restart=(UNIT,)) for name, text in modules.items()},
             **nested_proof(),
-            **_folders(where, folder),
+            **carried,
         },
         units={UNIT: SERVICE.format(program=PROGRAM, repository=repository, directory=directory), **_timers(planned)},
         binds=[
@@ -139,12 +151,18 @@ WantedBy=multi-user.target
 """
 
 
-def _schedule(where: str, name: str, given: str | Schedule) -> Schedule:
-    made = Schedule(given) if isinstance(given, str) else given
+def _schedule(where: str, name: str, said: str | Schedule) -> Schedule:
+    made = Schedule(said) if isinstance(said, str) else said
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-        raise _wrong(where, "schedules", f"a schedule cannot be called {name!r}", "small letters, digits and dashes")
+        raise _wrong(where, "schedules", f"cannot call a schedule {name!r}", "small letters, digits and dashes")
     if made.priority not in PRIORITIES:
-        raise _wrong(where, "schedules", f"there is no priority {made.priority!r}", f"one of {', '.join(PRIORITIES)}")
+        raise _wrong(
+            where,
+            "schedules",
+            f"cannot use the priority {made.priority!r}: there is none",
+            f"one of {', '.join(PRIORITIES)}",
+        )
+    given("package_builder.schedules", made.when, calendar)
     return made
 
 
@@ -176,10 +194,15 @@ def _folders(where: str, folder: Path) -> dict[str, File]:
                 found[f"/etc/eyas/packages/{inner}"] = File(raw, mode=mode)
     if not any(path.endswith("/PKGBUILD") for path in found):
         shown = origin.show(str(folder))
-        raise _wrong(where, "packages", f"there are no packages in {shown}", "a folder with a PKGBUILD for each")
+        raise _wrong(
+            where,
+            "packages",
+            f"cannot find packages in {shown}: it has no folder with a PKGBUILD",
+            "a folder with a PKGBUILD for each",
+        )
     return found
 
 
 def _wrong(where: str, field: str, message: str, hint: str) -> DefinitionError:
     file, line = origin.split(where)
-    return DefinitionError([Diagnostic(file, line, field, message, hint)])
+    return DefinitionError([Diagnostic(file, line, f"package_builder.{field}", message, hint)])

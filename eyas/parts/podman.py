@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from eyas.model import Bind, File, System
+from eyas.model.values import refuse
 from eyas.parts.common import HEADER, join
 from eyas.parts.engine import engine
+from eyas.parts.given import given
 
 STORAGE = HEADER + '[storage]\ndriver = "overlay"\nrunroot = "/run/containers/storage"\ngraphroot = "{}"\n'
 PLACE = "/var/lib/containers/storage"
@@ -41,7 +43,7 @@ def podman(
         "engine": {"cgroup_manager": "systemd", "events_logger": "journald", "runtime": "crun"},
         "network": {"default_subnet": "10.88.0.0/16"},
     }
-    for table, more in (settings or {}).items():
+    for table, more in given("podman.settings", settings or {}, _settings).items():
         tables[table] = {**tables.get(table, {}), **more}
     place = Bind(storage, "/var/lib/containers", persistent=True, mode=0o711, size=size)
     return join(
@@ -75,4 +77,14 @@ def _value(value: object) -> str:
         return f'"{escaped}"'
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(item) for item in value) + "]"
-    raise ValueError(f"cannot write {value!r} into containers.conf: it takes text, numbers, true, false and lists")
+    return str(refuse(f"containers.conf has no place for {value!r}", "it takes text, numbers, true, false and lists"))
+
+
+def _settings(value: object) -> object:
+    """Tables of plain values."""
+    if not isinstance(value, Mapping) or not all(isinstance(table, Mapping) for table in value.values()):
+        return refuse("it takes tables by name", 'write {"engine": {"retry": 5}}')
+    for table in value.values():
+        for one in table.values():
+            _value(one)
+    return value

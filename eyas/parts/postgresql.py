@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from eyas.model import Client, Container, File, Probe, System, Unit
 from eyas.parts.common import HEADER, LIB, address, join, script
+from eyas.parts.given import calendar, given
 
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -204,7 +205,7 @@ ExecStart={LIB}/postgresql-dump {directory} {names}
 Description=Compressed dumps of the databases
 
 [Timer]
-OnCalendar={when}
+OnCalendar={given("postgresql.backup_time", when, calendar)}
 RandomizedDelaySec=10m
 
 [Install]

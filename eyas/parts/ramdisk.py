@@ -6,6 +6,7 @@ from eyas.core.ramdisks import SUFFIX
 from eyas.model import System, Unit
 from eyas.model.values import path as checked_path
 from eyas.model.values import size as checked_size
+from eyas.parts.given import given
 
 
 def ram_disk(path: str, size: str | int, *, mode: int = 0o1777) -> System:
@@ -13,7 +14,7 @@ def ram_disk(path: str, size: str | int, *, mode: int = 0o1777) -> System:
 
     It counts as memory of its container. `eyas check` adds it up, `eyas status` shows when it is full.
     """
-    place, most = str(checked_path(path)), checked_size(size)
+    place, most = given("ram_disk.path", path, checked_path), given("ram_disk.size", size, checked_size)
     text = f"""\
 [Unit]
 Description=RAM disk {place}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from eyas.model import File, Probe, System, Unit
+from eyas.model.values import path as absolute
 from eyas.parts.common import HEADER, LIB, join, script
+from eyas.parts.given import calendar, count, given
 from eyas.parts.nginx import nginx
 
 
@@ -13,6 +15,7 @@ def repository(root: str = "/srv/http", *, modules: dict[str, str] | None = None
     web = nginx({"repository": http_conf(root)})
     if not modules:
         return web
+    given("repository.connections", connections, count)
     rsync = System(
         packages=["rsync"],
         # rsync reads its configuration for every connection: nothing to reload
@@ -27,6 +30,8 @@ def mirror(name: str, source: str, directory: str, *, when: str = "*:0/15") -> S
     """Follows a repository: ``source`` (``rsync://HOST/MODULE/``) into ``directory``, at the times ``when``
     (systemd.time(7)). What is there can be served on; its clients never see a database without its packages."""
     unit = f"mirror-{name}"
+    given("mirror.directory", directory, absolute)
+    given("mirror.when", when, calendar)
     service = (
         f"[Unit]\nDescription=Mirror of {source}\nAfter=network.target\nRequiresMountsFor={directory}\n\n"
         f"[Service]\nType=oneshot\nExecStart={LIB}/rsync-mirror {source} {directory}\n"

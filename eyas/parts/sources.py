@@ -8,6 +8,7 @@ from importlib.resources import files
 from eyas.model import Backend, Bind, Container, File, Probe, System
 from eyas.model.values import duration, size
 from eyas.parts.common import HEADER, LIB, dropin, join, script
+from eyas.parts.given import given
 from eyas.parts.nginx import SERVICE, nginx
 
 PORT = 3128
@@ -46,13 +47,13 @@ def source_cache(
         port=port,
         inner=INNER,
         again="\n".join([f"    server 127.0.0.1:{INNER} max_fails=0;"] * (tries + 1)),
-        keep=duration(keep),
-        space=size(space),
+        keep=given("source_cache.keep", keep, duration),
+        space=given("source_cache.space", space, size),
         settings=_lua(
             ceiling=ceiling,
-            fresh=duration(fresh),
-            git=duration(git),
-            pause=duration(pause),
+            fresh=given("source_cache.fresh", fresh, duration),
+            git=given("source_cache.git", git, duration),
+            pause=given("source_cache.pause", pause, duration),
             tries=tries,
             destinations=[each.lower() for each in destinations],
         ),

@@ -214,6 +214,9 @@ def test_part_names_variable_line_and_call(tmp_path: Path) -> None:
         ({"name": "wiki", "env": {"A": 1}, "secrets": {"A": "/a"}}, "cannot fill A"),
         ({"name": "wiki", "secrets": {"A": "a"}}, "absolute path"),
         ({"name": "wiki", "source": "nowhere"}, "no such folder"),
+        ({"name": "wiki", "env": {"A": None}}, "cannot use None for A"),
+        ({"name": "wiki", "directory": "srv/wiki"}, "a path is absolute"),
+        ({"name": "wiki", "longest_pause": "soon"}, "cannot use 'soon': a duration is"),
     ],
 )
 def test_part_refuses(words: dict[str, Any], said: str, tmp_path: Path) -> None:
