@@ -10,11 +10,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from eyas.core import paths
-from eyas.host import diag
+from eyas.host import diag, proc
 from eyas.host.diag import Socket
 
 GROUP = "/sys/fs/cgroup/machine.slice"
-PROC = "/proc"
 RECENT = 200  # milliseconds
 CLOSED_HERE = ("FIN-WAIT-1", "CLOSING", "LAST-ACK")  # states of connections that the program inside has closed
 GONE = 4  # times that something was sent again without an answer: with doubled pauses some three seconds
@@ -78,12 +77,12 @@ def listening(container: str, units: Sequence[str]) -> tuple[tuple[str, int], ..
         inodes = {socket.inode: (proto, socket.port) for proto, socket in open_ports(diag.listeners(leader))}
     except OSError:
         return ()
-    network, kept = _network(leader), _sockets(leader)
+    network, kept = proc.network(leader), proc.sockets(leader)
     found: set[str] = set()
     for unit in units if inodes else ():
         for pid in _processes(container, unit):
-            if _network(pid) == network:
-                found |= _sockets(pid) - kept
+            if proc.network(pid) == network:
+                found |= proc.sockets(pid) - kept
     return tuple(sorted({inodes[inode] for inode in found & inodes.keys()}))
 
 
@@ -111,42 +110,11 @@ def _group(container: str) -> str:
 
 def _leader(container: str) -> str:
     """The process that is PID 1 inside, '' for a container that does not run (or is just coming up)."""
-    return next(iter(_read(f"{_group(container)}/init.scope/cgroup.procs").split()), "")
+    return proc.leader(_group(container))
 
 
 def _processes(container: str, unit: str) -> Iterator[str]:
     for base, folders, _ in os.walk(_group(container)):
         if os.path.basename(base) == unit:
             folders.clear()
-            for inner, _, _ in os.walk(base):
-                yield from _read(f"{inner}/cgroup.procs").split()
-
-
-def _sockets(pid: str) -> set[str]:
-    found = set()
-    try:
-        for name in os.listdir(f"{PROC}/{pid}/fd"):
-            try:
-                target = os.readlink(f"{PROC}/{pid}/fd/{name}")
-            except OSError:  # closed since
-                continue
-            if target.startswith("socket:["):
-                found.add(target[8:-1])
-    except OSError:  # it has ended
-        pass
-    return found
-
-
-def _network(pid: str) -> str:
-    try:
-        return os.readlink(f"{PROC}/{pid}/ns/net")
-    except OSError:
-        return ""
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""
+            yield from proc.members(base)

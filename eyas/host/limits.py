@@ -14,6 +14,7 @@ from eyas.core import paths
 from eyas.core.ramdisks import SUFFIX, UNITS, ram_disk
 from eyas.core.words import Json
 from eyas.host.memory import CGROUPS, SLICE, unit
+from eyas.host.proc import leader, read
 
 FILES = ("memory.max", "memory.high", "cpu.max", "cpu.weight", "io.weight", "io.bfq.weight", "pids.max")
 SHOWN = ("memory.max", "memory.high", "cpu.max", "pids.max")
@@ -34,17 +35,17 @@ def effect(machine: str, spec: Mapping[str, Json], cgroups: str = CGROUPS, block
     cent of the last ten seconds in which somebody in it waited, where the kernel has pressure stall information),
     ``root`` and ``disks`` by path as {declared, size, used, inodes}."""
     group = f"{cgroups}/{SLICE}/{unit(machine)}"
-    files = {name: text for name in FILES if (text := _read(f"{group}/{name}"))}
+    files = {name: text for name in FILES if (text := read(f"{group}/{name}"))}
     events = {f"{name} {key}": _count(group, name, key) for name, key in EVENTS}
-    stalls = {name: found for name in STALLS if (found := _stall(_read(f"{group}/{name}.pressure"))) is not None}
+    stalls = {name: found for name in STALLS if (found := _stall(read(f"{group}/{name}.pressure"))) is not None}
     return {
-        "controllers": [*_read(f"{group}/cgroup.controllers").split()],
+        "controllers": [*read(f"{group}/cgroup.controllers").split()],
         "files": {**files},
         "weighed": _weighed(cgroups, blocks),
         "events": {key: count for key, count in events.items() if count is not None},
         "stalls": {**stalls},
         "root": _root(machine, spec),
-        "disks": {**_disks(spec, _leader(group))},
+        "disks": {**_disks(spec, leader(f"{group}/payload"))},
     }
 
 
@@ -54,19 +55,19 @@ def show(name: str, cgroups: str = CGROUPS) -> None:
     for limit in SHOWN:
         # Not every kernel has all, and it may be down by now.
         with suppress(OSError), open(f"{group}/payload/{limit}", "r+") as file:
-            file.write(_read(f"{group}/{limit}"))
+            file.write(read(f"{group}/{limit}"))
 
 
 def _weighed(cgroups: str, blocks: str) -> bool:
     """By the scheduler bfq, or by io.cost (Documentation/admin-guide/cgroup-v2, "IO"); without both, weights are kept
     and not heeded."""
-    if "enable=1" in _read(f"{cgroups}/io.cost.qos"):
+    if "enable=1" in read(f"{cgroups}/io.cost.qos"):
         return True
     try:
         disks = os.listdir(blocks)
     except OSError:
         return False
-    return any("[bfq]" in _read(f"{blocks}/{disk}/queue/scheduler") for disk in disks)
+    return any("[bfq]" in read(f"{blocks}/{disk}/queue/scheduler") for disk in disks)
 
 
 def _root(machine: str, spec: Mapping[str, Json]) -> dict[str, Json]:
@@ -80,15 +81,15 @@ def _root(machine: str, spec: Mapping[str, Json]) -> dict[str, Json]:
     return {"declared": spec.get("root_size"), **found}
 
 
-def _disks(spec: Mapping[str, Json], leader: str) -> dict[str, Json]:
+def _disks(spec: Mapping[str, Json], pid: str) -> dict[str, Json]:
     """RAM disks that its layer declares."""
     files, found = spec.get("files"), dict[str, Json]()
     for path in files if isinstance(files, dict) else ():
         if not path.startswith(UNITS) or not path.endswith(SUFFIX):
             continue
-        disk = ram_disk(_read(f"{paths.layer(str(spec.get('layer')))}/root{path}"))
+        disk = ram_disk(read(f"{paths.layer(str(spec.get('layer')))}/root{path}"))
         if disk is not None:
-            found[disk.path] = {"declared": disk.size, **(_space(f"/proc/{leader}/root{disk.path}") if leader else {})}
+            found[disk.path] = {"declared": disk.size, **(_space(f"/proc/{pid}/root{disk.path}") if pid else {})}
     return found
 
 
@@ -107,13 +108,9 @@ def _space(path: str) -> dict[str, Json]:
     return {"size": size, "used": round(size * full), "full": round(full, 4), "inodes": round(inodes, 4)}
 
 
-def _leader(group: str) -> str:
-    return next(iter(_read(f"{group}/payload/init.scope/cgroup.procs").split()), "")
-
-
 def _count(group: str, name: str, key: str) -> int | None:
     """What is counted of a group includes what is below it, but for throttling."""
-    found = [_row(_read(f"{where}/{name}"), key) for where in (group, f"{group}/payload")]
+    found = [_row(read(f"{where}/{name}"), key) for where in (group, f"{group}/payload")]
     return max((count for count in found if count is not None), default=None)
 
 
@@ -133,11 +130,3 @@ def _stall(text: str) -> float | None:
         return float(values["avg10"])
     except (KeyError, ValueError):
         return None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read().strip()
-    except OSError:
-        return ""

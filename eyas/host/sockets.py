@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from eyas.core import paths
+from eyas.host import proc
+from eyas.host.proc import PROC, read
 
 GROUPS = "/sys/fs/cgroup"
-PROC = "/proc"
 KINDS = ("tcp", "tcp6", "udp", "udp6")
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
 def of_container(machine: str) -> list[dict[str, Json]] | None:
     """Listening sockets of a running container, None for one that does not run."""
     group = f"{GROUPS}/machine.slice/{paths.unit_name(machine)}"
-    leader = next(iter(_read(f"{group}/payload/init.scope/cgroup.procs").split()), "")
-    return _listeners(leader, _below(group)) if leader else None
+    leader = proc.leader(f"{group}/payload")
+    return _listeners(leader, proc.members(group)) if leader else None
 
 
 def of_host() -> list[dict[str, Json]]:
     """Listening sockets of the host's own network."""
-    own = _link(f"{PROC}/self/ns/net")
-    pids = (pid for pid in os.listdir(PROC) if pid.isdigit() and _link(f"{PROC}/{pid}/ns/net") == own)
+    own = proc.network("self")
+    pids = (pid for pid in os.listdir(PROC) if pid.isdigit() and proc.network(pid) == own)
     return _listeners("self", pids)
 
 
 def _listeners(pid: str, pids: Iterable[str]) -> list[dict[str, Json]]:
-    found = [row for kind in KINDS for row in listening(_read(f"{PROC}/{pid}/net/{kind}"), kind)]
+    found = [row for kind in KINDS for row in listening(read(f"{PROC}/{pid}/net/{kind}"), kind)]
     owners = _owners({number for number, _ in found}, pids)
     listed: dict[tuple[Json, ...], dict[str, Json]] = {}
     for number, row in found:
@@ -71,45 +72,12 @@ def _owners(numbers: set[str], pids: Iterable[str]) -> dict[str, tuple[str, str]
     """Name of a process, and unit, for each of the sockets; the process that was there first."""
     found: dict[str, tuple[str, str]] = {}
     for pid in sorted(pids, key=int):
-        for number in _sockets(pid) & numbers - found.keys():
-            found[number] = _read(f"{PROC}/{pid}/comm").strip(), _unit(pid)
+        for number in proc.sockets(pid) & numbers - found.keys():
+            found[number] = read(f"{PROC}/{pid}/comm"), _unit(pid)
     return found
 
 
 def _unit(pid: str) -> str:
     """The unit that a process belongs to, the innermost one."""
-    names = _read(f"{PROC}/{pid}/cgroup").strip().rpartition(":")[2].split("/")
+    names = read(f"{PROC}/{pid}/cgroup").rpartition(":")[2].split("/")
     return next((name for name in reversed(names) if name.endswith((".service", ".scope", ".socket"))), "")
-
-
-def _sockets(pid: str) -> set[str]:
-    found = set()
-    try:
-        for name in os.listdir(f"{PROC}/{pid}/fd"):
-            target = _link(f"{PROC}/{pid}/fd/{name}")
-            if target.startswith("socket:["):
-                found.add(target[8:-1])
-    except OSError:  # it has ended
-        pass
-    return found
-
-
-def _below(group: str) -> Iterator[str]:
-    for base, _folders, files in os.walk(group):
-        if "cgroup.procs" in files:
-            yield from _read(f"{base}/cgroup.procs").split()
-
-
-def _link(path: str) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""

@@ -6,6 +6,8 @@ import os
 import socket
 import struct
 
+from eyas.host.proc import read
+
 DEVICE = "/dev/net/tun"
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI, IFF_UP = 0x0001, 0x1000, 0x1
@@ -22,7 +24,7 @@ class Tun:
         self._file = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             fcntl.ioctl(self._file, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
-            for key, value in settings(_read(f"{PROC}/ipv4/conf/all/rp_filter")):
+            for key, value in settings(read(f"{PROC}/ipv4/conf/all/rp_filter")):
                 _write(f"{PROC}/{key}".format(name), value)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
                 request = struct.pack("16sH22x", name.encode(), 0)
@@ -51,14 +53,6 @@ def settings(strict: str) -> tuple[tuple[str, str], ...]:
         ("ipv6/conf/{}/addr_gen_mode", "1"),  # no address: it has nobody to talk to
         ("ipv6/conf/{}/forwarding", "1"),
     )
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def _write(path: str, value: str) -> None:
