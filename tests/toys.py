@@ -25,13 +25,14 @@ class Put:
             system.files.write(f"{folder}/old", data)
         return {"old": f"{folder}/old" if data is not None else None}
 
-    def do(self, system: System, step: Step, saved: Json) -> None:
+    def do(self, system: System, step: Step, saved: Json) -> str | None:
         text = str(step.args["text"])
         if text == "refuse":
             raise Failed(f"cannot write {step.id}: refused", "ask for less")
         if text == "crash":
             raise KeyError("broken")
         system.files.write(_path(step), text.encode())
+        return None
 
     def undo(self, system: System, step: Step, saved: Json, boot: bool = False) -> None:
         assert isinstance(saved, dict)
@@ -42,6 +43,14 @@ class Put:
             system.files.remove(_path(step))
         else:
             system.files.write(_path(step), system.files.read(str(old)) or b"")
+
+
+class Remark(Put):
+    """Write a file, and tell of something that is no failure."""
+
+    def do(self, system: System, step: Step, saved: Json) -> str | None:
+        Put.do(self, system, step, saved)
+        return f"{step.id} is odd\n  | it says so itself"
 
 
 class Meet:
@@ -79,7 +88,7 @@ class Toy:
 
     @property
     def verbs(self) -> Mapping[str, Verb]:
-        return {"put": Put(), "meet": Meet(), "many": self.many}
+        return {"put": Put(), "remark": Remark(), "meet": Meet(), "many": self.many}
 
     def compare(self, want: Resource | None, have: Resource | None) -> list[FieldChange]:
         return []
@@ -100,9 +109,11 @@ class Machines(Toy):
         super().__init__()
         self.seen: list[dict[str, str]] = [{"web": "1", "db": "2"}]
 
+    def invocations(self, system: System) -> dict[str, str]:
+        return self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
+
     def observe(self, system: System) -> list[Resource]:
-        now = self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
         return [
             Resource(f"container:{name}", "container", name, {"state": {"active": "active", "invocation": id_}})
-            for name, id_ in now.items()
+            for name, id_ in self.invocations(system).items()
         ]

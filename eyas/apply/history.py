@@ -39,6 +39,8 @@ class Past:
     log: tuple[str, ...] = ()  # the last lines of what was not well, and whose they are
     whose: str = ""
     now: tuple[str, ...] = ()  # where the host was after the way back
+    hands: tuple[str, ...] = ()  # what a person had to look at, of a run that was stuck
+    warnings: tuple[str, ...] = ()  # what people should know of it, although it is no failure
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -58,6 +60,8 @@ class Past:
             "log": list(self.log),
             "whose": self.whose,
             "now": list(self.now),
+            "hands": list(self.hands),
+            "warnings": list(self.warnings),
         }
 
 
@@ -107,6 +111,9 @@ def _past(journal: Journal, open_: bool) -> Past:
         log=_lines(ended.get("log")),
         whose=str(ended.get("whose", "")),
         now=_lines(ended.get("now")),
+        hands=_lines(ended.get("hands")),
+        # The journal has those of a run that nobody has ended yet, too; what it has is in the outcome again.
+        warnings=tuple(dict.fromkeys((*journal.warnings, *_lines(ended.get("warnings"))))),
     )
 
 

@@ -30,6 +30,9 @@ The life of a run, each word a line of the journal:
 
 ``saved n`` holds what the way back needs and is on disk before the deed begins. ``done n`` is written after the deed
 and reaches the disk with the next sync: lost in a power cut, it costs an undo of a finished deed, which verbs allow.
+``warned n`` may stand before it: what people should know of the deed, although it is no failure.
+
+The line ``begin`` carries the version of the format. 1: without ``warned``. 2: with it. All are read.
 """
 
 from __future__ import annotations
@@ -48,7 +51,8 @@ from eyas.core.errors import Failed, Stuck
 from eyas.core.words import Json, Plan, Resource, Resources
 from eyas.host.disk import explained, sync_folder, write_whole
 
-VERSION = 1
+VERSION = 2
+DESIRED = 1  # the format of desired.json
 CURRENT = "current"
 RESERVE = "reserve"
 ROOM = 1 << 20  # bytes: some lines for each step, and what files of the host are put back
@@ -141,6 +145,20 @@ class Journal:
     def begin(self) -> dict[str, Json]:
         return self.records[0] if self.records else {}
 
+    def known(self) -> None:
+        """Stuck when the journal is of a later version than this program knows, so that its lines may mean more."""
+        version = self.begin.get("v", 1)
+        if not isinstance(version, int) or version > VERSION:
+            raise Stuck(
+                f"cannot go on with run {self.id}: its journal is of version {version}, known is {VERSION}",
+                "use the version of eyas that made it, or mend the host by hand and run: eyas recover --accept",
+            )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know of its steps, in their order."""
+        return tuple(str(record.get("text", "")) for record in self.records if record["state"] == "warned")
+
     def numbers(self, state: str) -> set[int]:
         """Numbers of the steps that a state is written for."""
         return {n for r in self.records if r["state"] == state and isinstance(n := r.get("n"), int)}
@@ -186,7 +204,7 @@ class Runs:
         place.mkdir(mode=0o700)
         _keep_room(place / RESERVE)
         _write_json(place / "plan.json", plan.to_json())
-        _write_json(place / "desired.json", {"version": VERSION, "resources": _lean(desired)})
+        _write_json(place / "desired.json", {"version": DESIRED, "resources": _lean(desired)})
         journal = Journal(place)
         journal.write("begin", v=VERSION, id=id_, host=plan.host, who=who, boot=boot_id(), note=note)
         journal.sync()

@@ -75,6 +75,7 @@ def recover(
     try:
         if not journal.records:  # `current` is made after the journal is on disk: this folder was tampered with
             raise Stuck(f"cannot recover run {id_}: its journal is empty", "run: eyas recover --accept")
+        journal.known()
         plan = journal.plan
         outcome = _recover(journal, plan, system, listener, boot, fault or Fault(), began)
         runs.close(journal, outcome.to_json())
@@ -131,7 +132,7 @@ def _recover(
         hint=stuck_hint(journal) if hands else "",
         recovered=True,
         hands=tuple(hands),
-        warnings=tuple(warnings),
+        warnings=(*journal.warnings, *warnings),
         left=plan.left,
         changes=len(plan.changes),
     )

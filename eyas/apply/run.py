@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -29,6 +29,7 @@ from eyas.apply.fault import Fault
 from eyas.apply.guard import Guard
 from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome, Result
+from eyas.apply.proof import invocations, invocations_of, prove
 from eyas.apply.report import where_now
 from eyas.apply.rounds import rounds
 from eyas.apply.undo import explain, name, told, walk_back
@@ -37,8 +38,8 @@ from eyas.core.errors import EyasError
 from eyas.core.events import Event, Listener, silent
 from eyas.core.system import System
 from eyas.core.waits import Wait
-from eyas.core.words import Action, Impact, Json, Phase, Plan, Resource, Resources, Step, digest
-from eyas.kind import kind_of, verb_of
+from eyas.core.words import Json, Phase, Plan, Resources, Step
+from eyas.kind import verb_of
 from eyas.kind.writes import accept
 
 
@@ -62,6 +63,7 @@ class Run:
     failed: tuple[Step, BaseException] | None = None
     interrupted: bool = False
     times: dict[int, tuple[float, float]] = field(default_factory=dict)  # when each step began and ended
+    remarks: dict[int, str] = field(default_factory=dict)  # what people should know of a step that is no failure
 
     def forward(self) -> bool:
         """Do all steps before the sweep; False when one failed or somebody interrupted."""
@@ -106,6 +108,8 @@ class Run:
                 self.failed = self.failed or (step, problems[number])
                 continue
             try:
+                if number in self.remarks:
+                    self.journal.write("warned", number, text=self.remarks[number])
                 self.journal.write("done", number)
             except EyasError as error:
                 problems[number] = error
@@ -152,6 +156,7 @@ class Run:
             else:
                 for number, step in job:
                     if remark := verb.do(self.system, step, saved[number]):
+                        self.remarks[number] = remark
                         self.listener(Event("apply", step.id, remark, number + 1, total, level="warning"))
             for number, _step in job:
                 self.times[number] = (began, time.monotonic())
@@ -184,7 +189,7 @@ def apply(
     Exception (a test's kill) leaves the journal as it is, for recovery.
     """
     began = time.monotonic()
-    before = invocations(system) if seen is None else _invocations(seen.values())
+    before = invocations(system) if seen is None else invocations_of(seen.values())
     journal = runs.begin(plan, desired, who, note)
     try:
         fault = fault or Fault()
@@ -210,9 +215,9 @@ def _kept(run: Run, before: dict[str, str]) -> Outcome:
     for container in disturbed:
         text = f"{container} was to be left alone, but it does not run with the invocation it had before"
         run.listener(Event("apply", f"container:{container}", text, level="warning"))
-    waits = _remember(run)
+    waits, warnings = _remember(run)
     run.fault.at("kill:sweep")
-    warnings = sweep(run.journal, run.plan, run.system, run.listener)
+    warnings += sweep(run.journal, run.plan, run.system, run.listener)
     return _outcome(
         run,
         "kept",
@@ -225,16 +230,16 @@ def _kept(run: Run, before: dict[str, str]) -> Outcome:
     )
 
 
-def _remember(run: Run) -> tuple[Wait, ...]:
+def _remember(run: Run) -> tuple[tuple[Wait, ...], list[str]]:
     """What this run made people wait for and lose, noted for the plans to come. That it cannot be noted (a full disk)
-    is no failure of a run that is kept."""
+    is no failure of a run that is kept, but a warning."""
     waits = measured(run.plan, run.times)
     try:
         note(run.system, waits)
         accept(run.system, run.plan.losses)
     except EyasError as error:
-        run.listener(Event("apply", "waits", f"cannot note how long it took: {explain(error)}", level="warning"))
-    return waits
+        return waits, [f"cannot note how long it took: {explain(error)}"]
+    return waits, []
 
 
 def _broken(disturbed: Sequence[str]) -> str:
@@ -316,7 +321,7 @@ def _outcome(
         disturbed=disturbed,
         proved=proved,
         hands=hands,
-        warnings=warnings,
+        warnings=(*run.journal.warnings, *warnings),
         left=plan.left,
         changes=len(plan.changes),
         restarts=tuple(sorted(set(plan.restarts()))),
@@ -354,47 +359,3 @@ def sweep(journal: Journal, plan: Plan, system: System, listener: Listener) -> l
         else:
             journal.write("swept", number)
     return warnings
-
-
-def invocations(system: System) -> dict[str, str]:
-    """Container name to the invocation id of its unit, for those that run (systemd.exec(5), INVOCATION_ID)."""
-    return _invocations(kind_of("container").observe(system))
-
-
-def _invocations(resources: Iterable[Resource]) -> dict[str, str]:
-    return {r.name: id_ for r in resources if r.kind == "container" and (id_ := invocation(r))}
-
-
-def invocation(resource: Resource) -> str:
-    state = resource.fields.get("state")
-    return str(state.get("invocation") or "") if isinstance(state, dict) else ""
-
-
-def prove(plan: Plan, before: dict[str, str], after: dict[str, str]) -> tuple[list[str], list[str]]:
-    """(disturbed, proved): of all containers that ran before, those that were to go on running and do not have the
-    same invocation, and those that do. To go on means: the plan does not restart, stop or remove it."""
-    moved = {*plan.restarts(), *plan.replaced()}
-    for change in plan.changes:
-        if change.kind == "container" and (
-            change.action in (Action.create, Action.start, Action.delete)
-            or Impact.restart <= change.impact < Impact.reboot
-        ):
-            moved.add(change.owner)
-    promised = [c for c in before if c not in moved or c in plan.untouched]
-    disturbed = sorted(c for c in promised if after.get(c) != before[c])
-    return disturbed, sorted(set(promised) - set(disturbed))
-
-
-def fingerprint(resources: Resources) -> str:
-    """What a plan was made from, as a digest: all that is owned, and which containers run with which invocation.
-    Left out is what moves by itself: memory, times, results of probes, whether a unit runs that a timer starts."""
-    seen: dict[str, Json] = {}
-    for id_, resource in resources.items():
-        fields = {key: value for key, value in resource.fields.items() if key != "state"}
-        state = resource.fields.get("state")
-        if isinstance(state, dict):
-            fields["state"] = [state.get("active"), state.get("invocation")]
-        if resource.kind == "unit" and "[Install]" not in str(fields.get("content")):
-            fields.pop("running", None)
-        seen[id_] = fields
-    return digest(seen)

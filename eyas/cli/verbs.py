@@ -131,7 +131,7 @@ VERBS = (
         "history",
         "history",
         "List the runs that changed this host.",
-        "Newest first. With a run's id: what it changed.",
+        "Newest first. With a run's id: what it changed, how long people waited, what was not well, and its warnings.",
         (Argument("run_id", "One run.", "RUN", required=False, complete="runs"),),
         (JSON,),
     ),

@@ -222,7 +222,7 @@ class Connection:
         """Do a plan. With ``seen`` (the observation it was made from) it is refused when the host has changed since.
         ``note`` stands in the history. When the plan may cut our connection, it is undone unless a new one confirms
         within ``confirm`` seconds that the host can be reached; that is done here. 0 does without."""
-        from eyas.apply.run import fingerprint
+        from eyas.apply.proof import fingerprint
         from eyas.remote.fresh import Confirming
 
         self.ask(

@@ -77,3 +77,19 @@ def test_history() -> None:
     assert "cannot x" in lines[2]
     assert history_text([], 0.0) == "No run has changed this host yet."
     assert "undone: the host is as it was before" in run_text(runs[1])
+
+
+def test_warnings_are_told_at_the_end_and_kept() -> None:
+    said = "app.service in web failed, as before this change (look at: journalctl)\n  | no well"
+    outcome = Outcome("r1", "kept", warnings=(said, "cannot do toy.put x: refused"))
+    text = outcome_text(outcome.to_json(), PLAN)
+    assert "warning: app.service in web failed, as before this change" in text
+    assert "warning: cannot do toy.put x: refused" in text
+    assert "no well" not in text, "seen above, while it was done"
+    run: dict[str, Json] = {"run": "r1", "result": "stuck", "hands": ["file:/a: no space"], "warnings": [said]}
+    one = run_text(run).splitlines()
+    assert "warning    app.service in web failed, as before this change (look at: journalctl)" in one
+    assert "warning      | no well" in one
+    assert "by hand    file:/a: no space" in one
+    lines = history_text([run, {"run": "r0", "result": "kept", "note": "only web"}], 1000.0, 200).splitlines()
+    assert [line.split("  ")[-1].strip() for line in lines] == ["NOTE", "1 warning", "only web"]

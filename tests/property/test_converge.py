@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from eyas.apply.fault import Fault
 from eyas.apply.journal import Runs
 from eyas.apply.outcome import Outcome
+from eyas.apply.proof import invocations, invocations_of
 from eyas.apply.recover import recover
 from eyas.apply.run import apply
 from eyas.core import paths
@@ -106,6 +107,7 @@ def test_a_run_reaches_the_fleet_and_a_second_plan_is_empty(one: Host, two: Host
         after = ground.world.running()
         moved = {name for name in before if after.get(name) != before[name]}
         assert moved <= {*outcome.restarts, *outcome.replaced}
+        assert invocations(ground.world) == invocations_of(observe(ground.world).values()), "the proof sees what is"
         ground.reach(resources(one))
 
 

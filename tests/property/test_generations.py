@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eyas.apply.journal import Runs
+from eyas.apply.proof import invocations, invocations_of
 from eyas.apply.recover import recover
 from eyas.apply.run import apply
 from eyas.core import paths
@@ -71,6 +72,7 @@ def test_there_and_back() -> None:
             assert (before["web"] != after["web"], before["app"] == after["app"]) == (True, True)
             assert led_to(ground.world) == slot
             serves(ground.world)
+            assert invocations(ground.world) == invocations_of(observe(ground.world).values())
             assert slots.present(ground.world.files, "web") == [slot]
 
 
@@ -196,6 +198,7 @@ def test_what_is_left_over_goes() -> None:
             world.files.write(path("web.b"), data.replace(b'"slot": "a"', b'"slot": "b"'))
         world.units.daemon_reload()
         world.units.start([paths.unit_name("web.b")])
+        assert invocations(world) == invocations_of(observe(world).values()), "of the one that clients are led to"
         change = next(c for c in ground.plan(OLD).changes if c.kind == "container")  # type: ignore[arg-type]
         assert [field.note for field in change.fields] == ["another generation is left over"]
         assert (change.action, change.impact) == (Action.update, Impact.live)

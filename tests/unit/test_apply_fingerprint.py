@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eyas.apply.run import fingerprint
+from eyas.apply.proof import fingerprint
 from eyas.core.words import Json, Resource
 
 TIMED = "[Service]\nExecStart=/bin/true\n"

@@ -14,8 +14,10 @@ from eyas.apply.fault import Fault
 from eyas.apply.history import collect, desired_of, history, prune, references
 from eyas.apply.journal import Journal, Runs
 from eyas.apply.outcome import Outcome
+from eyas.apply.proof import fingerprint, prove
 from eyas.apply.recover import recover
-from eyas.apply.run import apply, fingerprint, prove, rounds
+from eyas.apply.rounds import rounds
+from eyas.apply.run import apply
 from eyas.core import paths
 from eyas.core.errors import Failed, Stuck
 from eyas.core.events import Event
@@ -357,6 +359,65 @@ def test_history_tells_the_newest_first(kinds: object, runs: Runs) -> None:
     assert (first.who, first.result) == ("bob@desk", "undone")
     assert (second.who, second.result, second.steps) == ("ann@desk", "kept", 3)
     assert "refused" in first.error
+
+
+ODD = "/t/odd is odd\n  | it says so itself"
+SWEPT = "cannot do toy.put /t/z: cannot write /t/z: refused"
+
+
+def test_warnings_of_a_run_are_in_its_history(kinds: object, runs: Runs) -> None:
+    events = list[Event]()
+    odd = put("/t/odd", "x", verb="remark")
+    outcome = apply(plan(odd, put("/t/z", "refuse", Phase.sweep)), {}, before(), runs, events.append)
+    assert [e.text for e in events if e.level == "warning"] == [ODD], "told when it is seen"
+    assert outcome.warnings == (ODD, SWEPT)
+    (past,) = history(runs)
+    assert past.to_json()["warnings"] == [ODD, SWEPT], "each once"
+
+
+@pytest.mark.parametrize("steps", [[], [put("/t/z", "refuse")]])
+def test_warnings_of_a_run_that_was_killed_or_undone_are_known(kinds: object, runs: Runs, steps: list[Step]) -> None:
+    def die(event: Event) -> None:
+        if event.name == "/t/c":
+            raise Killed
+
+    world, odd = before(), put("/t/odd", "x", verb="remark")
+    if steps:
+        assert apply(plan(odd, *steps), {}, world, runs).result == "undone"
+    else:
+        with suppress(Killed):
+            apply(plan(odd, put("/t/c", "x")), {}, world, runs, die)
+        (past,) = history(runs)
+        assert (past.result, past.warnings) == ("open", (ODD,))
+        recover(world, runs)
+    (past,) = history(runs)
+    assert (past.result, past.warnings) == ("undone", (ODD,))
+
+
+def test_a_journal_of_the_first_version_is_read(kinds: object, runs: Runs) -> None:
+    world = before()
+    journal = runs.begin(THREE, {})
+    journal.write("saved", 0, data={"old": None})
+    journal.close()
+    path = journal.folder / "journal"
+    assert '"v":2' in path.read_text()
+    path.write_text(path.read_text().replace('"v":2', '"v":1'))
+    assert history(runs)[0].warnings == ()
+    outcome = recover(world, runs)
+    assert outcome is not None
+    assert (outcome.result, outcome.warnings) == ("undone", ())
+
+
+def test_a_journal_of_a_later_version_is_left_to_who_knows_it(kinds: object, runs: Runs) -> None:
+    journal = runs.begin(THREE, {})
+    journal.close()
+    path = journal.folder / "journal"
+    path.write_text(path.read_text().replace('"v":2', '"v":3'))
+    with pytest.raises(Stuck, match="its journal is of version 3, known is 2") as caught:
+        recover(before(), runs)
+    assert "use the version of eyas that made it" in caught.value.hint
+    assert runs.current() == journal.id
+    assert recover(before(), runs, accept=True) is not None
 
 
 def container(tree: str, layer: str) -> dict[str, Resource]:

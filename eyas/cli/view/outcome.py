@@ -38,7 +38,7 @@ def outcome_text(outcome: Mapping[str, Json], plan: Plan, paint: Paint | None = 
         style = paint.bad if result == "stuck" else paint.warn
         lines.append(style(f"{plan.host}: {ENDED.get(result, result)}."))
         lines += tried_lines(outcome, plan) + report_lines(outcome, paint)
-    lines += [paint.warn(f"warning: {text}") for text in _names(outcome, "warnings")]
+    lines += warning_lines(outcome, paint)
     if result == "kept":
         lines += _left(outcome)
     return "\n".join(lines)
@@ -68,6 +68,13 @@ def tried_lines(run: Mapping[str, Json], plan: Plan) -> list[str]:
         where = f" ({change.origin})" if change.origin else ""
         lines.append(f"tried: {change.owner}: {what or change.action.value}{where}")
     return lines
+
+
+def warning_lines(outcome: Mapping[str, Json], paint: Paint) -> list[str]:
+    """What people should know of. Lines of a journal that stand below it were seen while it was done, and `eyas history
+    RUN` has them."""
+    told = [line for text in _names(outcome, "warnings") for line in text.splitlines() if not line.startswith("  | ")]
+    return [paint.warn(f"warning: {line}") for line in told]
 
 
 def report_lines(run: Mapping[str, Json], paint: Paint) -> list[str]:
@@ -124,10 +131,10 @@ def history_text(runs: Sequence[Mapping[str, Json]], now: float, width: int = 10
     if not runs:
         return "No run has changed this host yet."
     styles = {"kept": paint.good, "stuck": paint.bad}
-    noted = any(run.get("note") for run in runs)
+    notes = [_note(run) for run in runs]
     columns = (Column("RUN"), Column("WHEN"), Column("RESULT"), Column("CHANGES", right=True),
                Column("TOOK", right=True), Column("WHO"), Column("RESTARTED", flexible=True, least=16),
-               *([Column("NOTE", flexible=True, least=20)] if noted else []))  # fmt: skip
+               *([Column("NOTE", flexible=True, least=20)] if any(notes) else []))  # fmt: skip
     rows: list[list[Cell | str]] = [
         [
             Cell(str(run.get("run", "")), paint.bold),
@@ -137,11 +144,17 @@ def history_text(runs: Sequence[Mapping[str, Json]], now: float, width: int = 10
             _seconds(run),
             str(run.get("who") or "-"),
             ", ".join(_names(run, "restarts")) or str(run.get("error") or "-"),
-            *([str(run.get("note") or "-")] if noted else []),
+            *([note or "-"] if any(notes) else []),
         ]
-        for run in runs
+        for run, note in zip(runs, notes, strict=True)
     ]
     return table(columns, rows, width, paint)
+
+
+def _note(run: Mapping[str, Json]) -> str:
+    """What kind of run it was, and whether it has told of something."""
+    told = len(_names(run, "warnings"))
+    return "; ".join(filter(None, [str(run.get("note") or ""), count(told, "warning") if told else ""]))
 
 
 def run_text(run: Mapping[str, Json]) -> str:
@@ -161,7 +174,9 @@ def run_text(run: Mapping[str, Json]) -> str:
         *(("waited", line) for line in waits_lines(run)),
         *([("error", str(run["error"]))] if run.get("error") else []),
         *(("log", line) for line in ([f"of {run['whose']}:"] if run.get("whose") else []) + _names(run, "log")),
+        *(("by hand", line) for line in _names(run, "hands")),
         *(("now", line) for line in _names(run, "now")),
+        *(("warning", line) for text in _names(run, "warnings") for line in text.splitlines()),
     ]
     return "\n".join(f"{name:<10} {value}" for name, value in rows)
 

@@ -24,7 +24,7 @@ from eyas.core.words import Action, Change, FieldChange, Impact, Json, Phase, Re
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table, whole
 from eyas.kind.container import beside, boot, canary, carry, chain, disk, health, limit, live, power
 from eyas.kind.container.compare import DRIFTS, compare_specs
-from eyas.kind.container.observe import observe
+from eyas.kind.container.observe import invocations, observe
 from eyas.kind.container.text import render_limits, render_unit, tables, words
 
 OBSERVED = ("state", "slot", "leftover", "pending", *DRIFTS)
@@ -254,6 +254,9 @@ class Container:
 
     def observe(self, system: System) -> list[Resource]:
         return observe(system)
+
+    def invocations(self, system: System) -> dict[str, str]:
+        return invocations(system)
 
 
 def _for_systemd(name: str, fields: Mapping[str, Json]) -> tuple[str, str] | None:

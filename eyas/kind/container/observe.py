@@ -22,24 +22,43 @@ PATTERN = "systemd-nspawn@*.service"
 def observe(system: System) -> list[Resource]:
     states = system.units.show([PATTERN])
     enabled = set(system.files.list(f"{paths.UNITS}/machines.target.wants"))
-    slots: dict[str, list[str]] = {}
-    for machine_ in names(system):
-        container, slot = split(machine_)
-        slots.setdefault(container, []).append(slot)
-    return [_container(system, name, there, states, enabled) for name, there in sorted(slots.items())]
+    return [_container(system, name, there, states, enabled) for name, there in sorted(_slots(system).items())]
 
 
 def _container(
     system: System, name: str, there: list[str], states: Mapping[str, UnitState], enabled: set[str]
 ) -> Resource:
     """One container, whichever slot it is in. What is there of the other one is left over from something that broke."""
-    slot = current(system.files, name) if len(there) > 1 else there[0]
+    slot = _slot(system, name, there)
     fields = _one(system, machine(name, slot), states, enabled)
     if slot != "a":
         fields["slot"] = slot
     if len(there) > 1:
         fields["leftover"] = other(slot)
     return Resource(f"container:{name}", "container", name, fields)
+
+
+def invocations(system: System) -> dict[str, str]:
+    """The invocations of the containers that run, as `observe` gives them, and nothing that is on disk."""
+    states = system.units.show([PATTERN])
+    found = {
+        name: states.get(paths.unit_name(machine(name, _slot(system, name, there))))
+        for name, there in _slots(system).items()
+    }
+    return {name: state.invocation for name, state in found.items() if state and state.running and state.invocation}
+
+
+def _slot(system: System, name: str, there: list[str]) -> str:
+    return current(system.files, name) if len(there) > 1 else there[0]
+
+
+def _slots(system: System) -> dict[str, list[str]]:
+    """Containers that this host holds, each with the slots that it is in."""
+    found: dict[str, list[str]] = {}
+    for machine_ in names(system):
+        container, slot = split(machine_)
+        found.setdefault(container, []).append(slot)
+    return found
 
 
 def names(system: System) -> list[str]:

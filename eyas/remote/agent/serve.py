@@ -163,12 +163,14 @@ def _at_work(agent: Agent) -> str | None:
 
 def _apply(agent: Agent, request: Request) -> Json:
     """Do a plan. ``seen`` is the fingerprint of the observation that the plan was made from: when the host has
-    changed since, the plan is refused."""
+    changed since, the plan is refused. So all is looked at a second time, now that nobody else can be at work: people
+    may have thought about the plan for an hour. What is found is also what the proof compares with."""
     from eyas.apply.fault import Fault, from_environment
     from eyas.apply.history import prune
     from eyas.apply.journal import Runs
     from eyas.apply.lock import locked
-    from eyas.apply.run import apply, fingerprint
+    from eyas.apply.proof import fingerprint
+    from eyas.apply.run import apply
     from eyas.kind import observe
     from eyas.kind.container.trial import Trial
     from eyas.remote.agent.signals import Stop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +52,12 @@ def test_one_that_had_failed_before_is_tried_and_told(beta: Impact) -> None:
     assert f"{UNIT} in beta failed" in said.err
     assert "as before this change" in said.err
     assert "no well" in said.err, "with what it said last"
+    newest = json.loads(beta.eyas("history", "--json"))["runs"][0]
+    assert f"{UNIT} in beta failed" in newest["warnings"][0]
+    shown = beta.eyas("history", newest["run"])
+    assert f"warning    {UNIT} in beta failed" in shown
+    assert "no well" in shown
+    assert "1 warning" in beta.eyas("history").splitlines()[1]
     assert state(beta) == "failed"
     beta.inside("beta", "touch", "/run/well")
     beta.edit('File("two", reload=', 'File("three", reload=')
