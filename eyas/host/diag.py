@@ -7,11 +7,11 @@ kernel's).
 
 from __future__ import annotations
 
-import os
 import struct
 from _socket import AF_INET, AF_INET6, AF_NETLINK, IPPROTO_TCP, IPPROTO_UDP, SOCK_RAW, inet_ntop
 from dataclasses import dataclass
 
+from eyas.host.netlink import DUMP, answers, attributes
 from eyas.host.within import in_network
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
 BY_FAMILY = 20
-REQUEST, DUMP = 1, 0x300
-ERROR, DONE = 2, 3
 INFO = 2  # INET_DIAG_INFO: of the extensions and of the attributes
 LISTEN, CLOSED = 10, 7
 STATES = {
@@ -32,7 +30,6 @@ OVER = ("TIME-WAIT", "UNCONN", "FIN-WAIT-2")
 """States of connections in which the container has nothing to do any more."""
 
 MAPPED = bytes(10) + b"\xff\xff"  # of an address of IPv4 within IPv6
-HEADER = struct.Struct("=IHHII")
 QUESTION = struct.Struct("=BBBxI48x")
 ANSWER = struct.Struct("=BBBB 2s2s 16s16s 4x8x IIIII")
 _LAST_SENT, _LAST_RECEIVED, _RECEIVED, _SENT = (44, "I"), (52, "I"), (128, "Q"), (200, "Q")  # places in tcp_info
@@ -57,27 +54,23 @@ class Socket:
 
 
 def question(family: int, protocol: int, states: Iterable[int]) -> bytes:
-    """Ask for all sockets of a family and protocol that are in these states."""
+    """For all sockets of a family and protocol that are in these states."""
     mask = sum(1 << state for state in states)
-    body = QUESTION.pack(family, protocol, 1 << (INFO - 1) if protocol == IPPROTO_TCP else 0, mask)
-    return HEADER.pack(HEADER.size + len(body), BY_FAMILY, REQUEST | DUMP, 1, 0) + body
+    return QUESTION.pack(family, protocol, 1 << (INFO - 1) if protocol == IPPROTO_TCP else 0, mask)
 
 
 def sockets(pid: str, protocol: int, states: Iterable[int]) -> list[Socket]:
     """The sockets of the network that a process is in. OSError when it cannot be asked."""
     asked = in_network(pid, AF_NETLINK, SOCK_RAW, SOCK_DIAG)
-    found: list[Socket] = []
     try:
         asked.settimeout(10)
-        for family in (AF_INET, AF_INET6):
-            asked.send(question(family, protocol, states))
-            ended = False
-            while not ended:
-                rows, ended = read(asked.recv(1 << 17))
-                found += rows
+        return [
+            read(row)
+            for family in (AF_INET, AF_INET6)
+            for row in answers(asked, BY_FAMILY, DUMP, question(family, protocol, states), strict=True)
+        ]
     finally:
         asked.close()
-    return found
 
 
 def connections(pid: str) -> list[Socket]:
@@ -93,25 +86,11 @@ def listeners(pid: str) -> Iterator[tuple[str, Socket]]:
         yield "udp", socket
 
 
-def read(data: bytes) -> tuple[list[Socket], bool]:
-    """Sockets in what the kernel said, and whether that was all."""
-    found: list[Socket] = []
-    while len(data) >= HEADER.size:
-        length, kind, *_ = HEADER.unpack_from(data)
-        if kind == DONE or length < HEADER.size:
-            return found, True
-        if kind == ERROR:
-            code = -struct.unpack_from("=i", data, HEADER.size)[0]
-            raise OSError(code, os.strerror(code))
-        found.append(_socket(data[HEADER.size : length]))
-        data = data[(length + 3) & ~3 :]
-    return found, False
-
-
-def _socket(data: bytes) -> Socket:
+def read(data: bytes) -> Socket:
+    """A socket as the kernel tells it."""
     row = ANSWER.unpack_from(data)
     family, state, _timer, tries, port, _to, here, there, _expires, unread, unsent, _uid, inode = row
-    info = _info(data[ANSWER.size :])
+    info = attributes(data[ANSWER.size :]).get(INFO, b"")
     return Socket(
         state=STATES.get(state, str(state)),
         here=_address(family, here),
@@ -126,15 +105,6 @@ def _socket(data: bytes) -> Socket:
         last_received=_number(info, *_LAST_RECEIVED),
         inode=str(inode),
     )
-
-
-def _info(data: bytes) -> bytes:
-    while len(data) >= 4:
-        length, kind = struct.unpack_from("=HH", data)
-        if kind == INFO or length < 4:
-            return data[4:length]
-        data = data[(length + 3) & ~3 :]
-    return b""
 
 
 def _number(info: bytes, place: int, kind: str) -> int:

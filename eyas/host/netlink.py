@@ -6,7 +6,7 @@ import struct
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
-    import socket
+    from _socket import socket
     from collections.abc import Iterator
 
 REQUEST, ACK, DUMP = 1, 4, 0x300
@@ -34,20 +34,32 @@ def attributes(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def answers(kernel: socket.socket, kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+def message(kind: int, flags: int, body: bytes) -> bytes:
+    return HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body
+
+
+def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and body of each message in a datagram."""
+    at = 0
+    while at + HEADER.size <= len(data):
+        length, kind, *_ = HEADER.unpack_from(data, at)
+        if length < HEADER.size:
+            return
+        yield kind, data[at + HEADER.size : at + length]
+        at += length + -length % 4
+
+
+def answers(kernel: socket, kind: int, flags: int, body: bytes, *, strict: bool = False) -> Iterator[bytes]:
     """Ask, and give what comes (without its header) until the kernel says that it was all. What is gone already is no
-    error; OSError for all else that the kernel refuses."""
-    kernel.send(HEADER.pack(HEADER.size + len(body), kind, REQUEST | flags, 1, 0) + body)
+    error, unless ``strict``; OSError for all else that the kernel refuses."""
+    kernel.send(message(kind, REQUEST | flags, body))
     while True:
-        data = kernel.recv(1 << 17)
-        while len(data) >= HEADER.size:
-            length, said, _flags, _number, _port = HEADER.unpack_from(data)
+        for said, data in messages(kernel.recv(1 << 17)):
             if said == DONE:
                 return
             if said == ERROR:
-                code = -struct.unpack_from("=i", data, HEADER.size)[0]
-                if code in (0, THERE_IS_NONE):  # done, or there is none (any more)
+                code = -struct.unpack_from("=i", data)[0]
+                if code == 0 or (code == THERE_IS_NONE and not strict):  # done, or there is none (any more)
                     return
                 raise OSError(code, "the kernel refuses a question over netlink")
-            yield data[HEADER.size : length]
-            data = data[(length + 3) & ~3 :]
+            yield data

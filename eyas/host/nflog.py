@@ -11,6 +11,8 @@ import socket
 import struct
 from collections.abc import Iterator
 
+from eyas.host.netlink import ACK, answers, attribute, attributes, messages
+
 NETLINK_NETFILTER = 12
 SUBSYSTEM = 4  # NFNL_SUBSYS_ULOG
 PACKET, CONFIG = 0, 1
@@ -18,8 +20,6 @@ CMD, MODE, FLUSH_AFTER, THRESHOLD = 1, 2, 4, 5  # attributes of a configuration
 BIND = 1
 COPY_PACKET = 2
 PAYLOAD = 9  # attribute of a packet
-REQUEST, ACKNOWLEDGE = 1, 4
-NLMSG_ERROR = 2
 
 LONGEST = 2048  # bytes of a packet that are told; a SYN has some 60
 BUFFER = 16 << 20  # bytes; some ten thousand attempts
@@ -37,26 +37,20 @@ class Listener:
             self._socket.bind((0, 0))
             self._socket.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), BUFFER)
             self._socket.settimeout(1)
-            self._ask(group, _attribute(CMD, struct.pack("!B", BIND)))
-            settings = _attribute(MODE, struct.pack("!IBx", LONGEST, COPY_PACKET))
-            settings += _attribute(FLUSH_AFTER, struct.pack("!I", FLUSH))
-            settings += _attribute(THRESHOLD, struct.pack("!I", BATCH))
+            self._ask(group, attribute(CMD, struct.pack("!B", BIND)))
+            settings = attribute(MODE, struct.pack("!IBx", LONGEST, COPY_PACKET))
+            settings += attribute(FLUSH_AFTER, struct.pack("!I", FLUSH))
+            settings += attribute(THRESHOLD, struct.pack("!I", BATCH))
             self._ask(group, settings)
             self._socket.setblocking(False)  # with a time limit, Python waits for it even if told not to
         except OSError:
             self._socket.close()
             raise
 
-    def _ask(self, group: int, attributes: bytes) -> None:
-        self._socket.send(message(SUBSYSTEM << 8 | CONFIG, REQUEST | ACKNOWLEDGE, group, attributes))
-        while True:  # packets may come before the answer, and are lost: the first ones of a hold
-            answer = self._socket.recv(1 << 16)
-            length, kind = struct.unpack_from("=IH", answer)
-            if kind == NLMSG_ERROR and length >= 20:
-                code = struct.unpack_from("=i", answer, 16)[0]
-                if code:
-                    raise OSError(-code, "nflog refuses")
-                return
+    def _ask(self, group: int, settings: bytes) -> None:
+        question = struct.pack("!BBH", 0, 0, group) + settings
+        for _ in answers(self._socket, SUBSYSTEM << 8 | CONFIG, ACK, question, strict=True):
+            pass  # packets may come before the answer, and are lost: the first ones of a hold
 
     def packets(self) -> Iterator[bytes]:
         """All that has come until now: IP packets, the oldest first. Those that are longer than what is told are
@@ -76,43 +70,13 @@ class Listener:
         self._socket.close()
 
 
-def message(kind: int, flags: int, group: int, attributes: bytes) -> bytes:
-    body = struct.pack("!BBH", 0, 0, group) + attributes
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    length = 4 + len(value)
-    return struct.pack("=HH", length, kind) + value + bytes(-length % 4)
-
-
 def payloads(data: bytes) -> Iterator[bytes]:
     """The whole packets in a datagram of netlink messages."""
-    for kind, body in _parts(data):
+    for kind, body in messages(data):
         if kind == SUBSYSTEM << 8 | PACKET:
-            for attribute, value in _attributes(body[4:]):
-                if attribute == PAYLOAD and len(value) == total(value):
-                    yield value
-
-
-def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 16 <= len(data):
-        length, kind = struct.unpack_from("=IH", data, at)
-        if length < 16:
-            return
-        yield kind, data[at + 16 : at + length]
-        at += length + -length % 4
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            return
-        yield kind & 0x3FFF, data[at + 4 : at + length]
-        at += length + -length % 4
+            packet = attributes(body[4:]).get(PAYLOAD, b"")
+            if packet and len(packet) == total(packet):
+                yield packet
 
 
 def total(packet: bytes) -> int:

@@ -13,7 +13,8 @@ from eyas.host.connections import busy_in, open_ports
 from eyas.host.diag import Socket, read
 from eyas.host.firewall import listing_digest
 from eyas.host.handover import MOST, Handover, pieces
-from eyas.host.nflog import message, payloads
+from eyas.host.netlink import attribute, message
+from eyas.host.nflog import payloads
 from eyas.host.packet import Flow, checksum, flow, whole
 from eyas.host.tun import settings
 from eyas.render.firewall import Rule, Wires, ruleset
@@ -140,15 +141,15 @@ def test_checksum_of_the_rfc() -> None:
     assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0x220D  # RFC 1071, section 3
 
 
-def attribute(kind: int, value: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+def logged(attributes: bytes) -> bytes:
+    return message(4 << 8, 0, struct.pack("!BBH", 0, 0, 5297) + attributes)
 
 
 def test_logged_packets_are_read() -> None:
     first, second = syn("10.0.5.30", 5000, "10.0.5.10", 80), syn("10.0.5.30", 5001, "10.0.5.10", 80, b"\1" * 3 + b"\0")
-    data = message(4 << 8, 0, 5297, attribute(1, b"\x08\0\1\0") + attribute(9, first))
-    data += message(4 << 8, 0, 5297, attribute(9, second))
-    data += message(4 << 8, 0, 5297, attribute(9, first[:30]))  # longer than what is told
+    data = logged(attribute(1, b"\x08\0\1\0") + attribute(9, first))
+    data += logged(attribute(9, second))
+    data += logged(attribute(9, first[:30]))  # longer than what is told
     data += struct.pack("=IHHII", 20, 3, 0, 0, 0) + bytes(4)  # done
     assert list(payloads(data)) == [first, second]
     assert list(payloads(data[:70])) == []
@@ -235,28 +236,22 @@ def test_listening_is_for_others() -> None:
     assert [(proto, socket.port) for proto, socket in open_ports(found)] == [("tcp", 8080), ("udp", 5300)]
 
 
-def answer(family: int, state: int, here: str, port: int, *, info: bytes = b"", length: int | None = None) -> bytes:
+def answer(family: int, state: int, here: str, port: int, *, info: bytes = b"") -> bytes:
     """A socket as the kernel tells it (linux/inet_diag.h)."""
     addresses = socket.inet_pton(family, here).ljust(16, b"\0") + bytes(16)
     body = struct.pack("=BBBB", family, state, 1, 2) + struct.pack("!HH", port, 4000) + addresses + bytes(12)
     body += struct.pack("=5I", 9, 3, 4, 0, 77)
     body += struct.pack("=HH", 5, 8) + b"\0" * 4  # an attribute that we do not know
-    body += struct.pack("=HH", 4 + len(info), 2) + info
-    return struct.pack("=IHHII", length or 16 + len(body), 20, 2, 1, 0) + body
+    return body + struct.pack("=HH", 4 + len(info), 2) + info
 
 
 def test_sockets_as_the_kernel_tells_them() -> None:
     info = struct.pack("=44xI4xI72xQ64xQ", 11, 22, 33, 44)
-    end = struct.pack("=IHHIIi", 20, 3, 2, 1, 0, 0)
-    rows, ended = read(answer(socket.AF_INET, 1, "10.0.5.10", 80, info=info) + end)
-    assert ended
-    assert rows == [Socket("ESTAB", "10.0.5.10", 80, "0.0.0.0", 3, 4, 2, 44, 33, 11, 22, "77")]
-    (mapped,), ended = read(answer(socket.AF_INET6, 10, "::ffff:10.0.5.10", 80, info=info[:60]))
-    assert not ended
+    row = read(answer(socket.AF_INET, 1, "10.0.5.10", 80, info=info))
+    assert row == Socket("ESTAB", "10.0.5.10", 80, "0.0.0.0", 3, 4, 2, 44, 33, 11, 22, "77")
+    mapped = read(answer(socket.AF_INET6, 10, "::ffff:10.0.5.10", 80, info=info[:60]))
     assert (mapped.state, mapped.here, mapped.sent, mapped.last_sent) == ("LISTEN", "10.0.5.10", 0, 11)
-    assert read(answer(socket.AF_INET6, 8, "fd00::1", 80))[0][0].here == "fd00::1"
-    with pytest.raises(OSError, match="No such file"):
-        read(struct.pack("=IHHIIi", 36, 2, 0, 1, 0, -2))
+    assert read(answer(socket.AF_INET6, 8, "fd00::1", 80)).here == "fd00::1"
 
 
 def test_a_connection_as_the_kernel_is_asked_for_it() -> None:
@@ -300,3 +295,12 @@ def test_what_the_kernel_refuses_is_an_error_and_what_is_gone_is_none() -> None:
     assert [*netlink.answers(Kernel(0), 1, 0, b"")] == [*netlink.answers(Kernel(2), 1, 0, b"")] == []  # type: ignore[arg-type]
     with pytest.raises(PermissionError):
         [*netlink.answers(Kernel(1), 1, 0, b"")]  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError):
+        [*netlink.answers(Kernel(2), 1, 0, b"", strict=True)]  # type: ignore[arg-type]
+
+
+def test_messages_of_one_datagram_are_told_apart_and_what_is_cut_short_is_none() -> None:
+    data = message(20, 0, b"12345") + bytes(3) + message(netlink.DONE, 0, bytes(4))
+    assert [*netlink.messages(data)] == [(20, b"12345"), (netlink.DONE, bytes(4))]
+    assert [*netlink.messages(data[:15])] == []
+    assert [*netlink.messages(struct.pack("=IHHII", 3, 20, 0, 0, 0))] == []
