@@ -5,6 +5,7 @@
 --
 --   begin --> @six --> done                      429, 403 --> again --> once more, where there is another address
 --               `----> @four --> done                            `----> refused, and a pause
+--               |         `----> @six, where our port was somebody's
 --               `----> follow --> @six
 --
 -- "Once more" is an answer, 504, upon which the outer server asks again: nginx redirects within itself ten times only.
@@ -172,7 +173,7 @@ local function report(host, status, wait)
     if wait then
         table.insert(words, string.format('"retry_after": %d', math.ceil(wait)))
     end
-    local address = own()
+    local address = ngx.var.sc_port ~= "0" and own()
     if address then
         table.insert(words, string.format('"source": "[%s]:%d"', address, ngx.var.sc_port))
     end
@@ -224,7 +225,11 @@ function M.four()
     if last(var.upstream_header_time):match("^%d") then -- it has answered
         return refuse(tonumber(status) or 502, nil, var.sc_host .. " answers " .. status)
     end
-    if status == "-" then -- the port that we chose is somebody's
+    if status == "-" then -- no connection was begun
+        if var.sc_port ~= "0" then -- the port that we chose is somebody's, and so may be those after it: the kernel's
+            var.sc_port = 0
+            return ngx.exec("@six")
+        end
         return once_more() or refuse(503, 1, "no connection could be begun")
     end
     if not pooled(bare(var.sc_host)) or last(var.upstream_addr):sub(1, 1) ~= "[" then

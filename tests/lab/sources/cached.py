@@ -14,6 +14,16 @@ from tests.lab.rig import Rig
 
 URL = "http://10.0.8.10:3128"
 ANSWER = "%{http_code} %header{x-source-cache} %header{retry-after}"
+FIRST_PORT, PORTS = 10000, 20000
+"""Local ports of the cache, as its program takes them one after the other."""
+OCCUPY = """
+import socket, sys
+taken = [socket.socket(socket.AF_INET6) for _ in sys.argv[1:]]
+for one, port in zip(taken, sys.argv[1:]):
+    one.bind(("::", int(port)))
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
 
 @dataclass
@@ -65,6 +75,17 @@ class Cached(Rig):
             yield build
         finally:
             self.succeed("forge", "rm", "-rf", f"{place}/{name}")
+
+    @contextmanager
+    def occupied(self, after: int, count: int = 40) -> Iterator[None]:
+        """Local ports of the cache that somebody else has: those that come after one."""
+        ports = [str(FIRST_PORT + (after - FIRST_PORT + number) % PORTS) for number in range(1, count + 1)]
+        leader = self.host.succeed("machinectl", "show", "cache", "--property=Leader", "--value").strip()
+        argv = ("nsenter", "--target", leader, "--net", "python3", "-c", OCCUPY, *ports)
+        with self.background("host", *argv) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield
 
     def passed_on(self) -> list[str]:
         """Requests that it could not answer by itself since it was empty."""

@@ -8,7 +8,7 @@ import pytest
 
 from eyas.lab.testing import retry
 from eyas.lab.upstream import Upstream
-from tests.lab.sources.cached import URL, Cached
+from tests.lab.sources.cached import FIRST_PORT, PORTS, URL, Cached
 
 HOST6, HOST4 = "2001:db8:5:1::2", "203.0.113.112"
 
@@ -112,6 +112,16 @@ def test_a_reset_is_no_reason_to_ask_from_elsewhere(cache: Cached, up: Upstream)
     up.set("pool.example.net", limit=1, ban=600, by="prefix", refusal="reset")
     assert [cache.ask(f"http://pool.example.net/files/{n}")[::2] for n in range(2)] == [["200"], ["503", "10"]]
     assert HOST4 not in up.counts("pool.example.net")
+
+
+def test_ports_that_somebody_has_are_no_reason_to_fail(cache: Cached, up: Upstream) -> None:
+    """Also many in a row, as after a restart: those of connections that are over are taken for a minute."""
+    assert cache.ask("http://six.example.net/files/first")[0] == "200"
+    with cache.occupied(up.log("six.example.net")[-1].port):
+        assert cache.ask("http://six.example.net/files/second") == ["200", "MISS"]
+        assert cache.ask("https://pool.example.net/files/third") == ["200", "MISS"]
+    for row in up.log()[1:]:
+        assert not FIRST_PORT <= row.port < FIRST_PORT + PORTS
 
 
 def test_a_builder_asks_the_cache_and_nobody_else(cache: Cached, up: Upstream) -> None:
