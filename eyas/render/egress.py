@@ -92,7 +92,8 @@ def egress_resources(
     }
     origin = asking[0].egress[0].origin
     found = [Resource("egress:eyas", "egress", "host", fields, origin)]
-    for name, content in units(container.name for container in asking if pooled(container)).items():
+    names = [container.name for container in asking]
+    for name, content in units([c.name for c in asking if pooled(c)], names).items():
         started: dict[str, Json] = {
             "content": content,
             "enabled": name != SERVICE,

@@ -57,6 +57,16 @@ def test_settings_of_the_uplink_alone_change_nothing() -> None:
     assert told[0] == told[1]
 
 
+def test_at_boot_neighbours_are_told_before_the_containers_that_leave_by_rules() -> None:
+    plain = Container("other", "10.0.5.11", BASE)
+    fixed = Container("fixed", "10.0.5.12", BASE, egress=[Egress("one", via="2001:db8:5:1::77")])
+    unit = str(resources(host(forge(Egress("all")), plain, fixed))["unit:eyas-egress-answer.service"].fields["content"])
+    (before,) = [line for line in unit.splitlines() if line.startswith("Before=")]
+    for name in ("forge", "forge.b", "fixed"):
+        assert f"systemd-nspawn@{name}.service" in before
+    assert "other" not in before
+
+
 def test_all_that_the_host_needs_is_in_one_resource() -> None:
     front = Container("front", "10.0.5.11", BASE, forwards=[Forward(443), Forward(222, to=22, reflect=False)])
     old = Container("old", "10.0.5.12", BASE, ipv6=False, forwards=[Forward(8080), Forward(443, "udp")])

@@ -171,7 +171,7 @@ def _bring(
     if not same:
         vantage, seen = _seen(system, declared)
         answered |= {pair for pair, why in seen.items() if not why}
-        _answer(system, declared, state)
+        answer_for(system, declared, state)
         store.begin_trial(system, store.Trial(trial.state, frozenset(answered), vantage))
         store.write(system, state)
         _load(system, made, text, loaded)
@@ -244,7 +244,7 @@ def _fixed(declared: Declared) -> set[str]:
     return {rule.address6 for rule in declared.rules if rule.address6}
 
 
-def _answer(system: System, declared: Declared, state: State) -> None:
+def answer_for(system: System, declared: Declared, state: State) -> None:
     """Answer for new addresses, before anything leaves from them."""
     wanted = needed(declared, state)
     if not wanted and not any(rule.address6 for rule in declared.rules):

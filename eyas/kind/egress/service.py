@@ -14,7 +14,7 @@ from eyas.core.words import Json
 from eyas.kind.egress import report as reports
 from eyas.kind.egress import rotate, store
 from eyas.kind.egress import text as rules
-from eyas.kind.egress.converge import converge
+from eyas.kind.egress.converge import answer_for, converge
 from eyas.kind.egress.declared import Declared, Rule
 from eyas.kind.egress.metrics import metrics
 from eyas.kind.egress.state import Destination, Event, State
@@ -37,6 +37,15 @@ def tick(system: System, now: float | None = None) -> list[Event]:
     _tell(system, declared, now)
     system.files.write(METRICS, metrics(declared, store.read(system), now).encode(), 0o644)
     return events
+
+
+def answer_again(system: System) -> list[Event]:
+    """At boot: answer for the addresses of the rules that are loaded already; the kernel has forgotten them."""
+    declared = store.settings(system)
+    if declared is not None:
+        with system.egress.locked():
+            answer_for(system, declared, store.read(system))
+    return []
 
 
 def take(system: System, found: Iterable[reports.Report], now: float | None = None) -> list[Event]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from eyas.core import paths
+from eyas.kind.slots import SLOTS, machine
 
-RULES, SERVICE, TIMER, SOCKET = (f"eyas-egress{end}" for end in ("-rules.service", ".service", ".timer", ".socket"))
+RULES, ANSWER, SERVICE, TIMER, SOCKET = (
+    f"eyas-egress{end}" for end in ("-rules.service", "-answer.service", ".service", ".timer", ".socket")
+)
 AGENT = f"{paths.PROGRAMS}/agent/current/run.py"
 
 _FIXED = {
@@ -61,9 +64,27 @@ WantedBy=timers.target
 }
 
 
-def units(containers: Iterable[str]) -> dict[str, str]:
+def units(containers: Iterable[str], asking: Iterable[str]) -> dict[str, str]:
     """All of them by name. ``containers`` have pools, and may report refusals by a socket of their own, which tells
-    who they are."""
+    who they are. ``asking`` are all whose connections leave by rules: at boot, the link is told of their addresses
+    before they start, however soon they begin a connection."""
+    before = [paths.unit_name(machine(name, slot)) for name in sorted(asking) for slot in SLOTS]
+    answer = f"""\
+[Unit]
+Description=Neighbours are told of the addresses that connections leave from
+Documentation=man:eyas(1)
+After=network.target systemd-networkd.service eyas-recover.service {RULES}
+Before=machines.target {" ".join(before)}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/python3 -I -S -B {AGENT} egress answer
+TimeoutStartSec=30
+
+[Install]
+WantedBy=machines.target
+"""
     listen = [f"ListenDatagram={paths.egress_socket(name)}" for name in sorted(containers)]
     socket = f"""\
 [Unit]
@@ -81,4 +102,4 @@ Service={SERVICE}
 [Install]
 WantedBy=sockets.target
 """
-    return {**_FIXED, SOCKET: socket}
+    return {**_FIXED, ANSWER: answer, SOCKET: socket}

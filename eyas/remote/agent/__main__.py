@@ -1,4 +1,4 @@
-"""Entry of the agent: python3 -I -S -B run.py serve | recover [--boot] [--accept] | renew | egress | compile
+"""Entry of the agent: python3 -I -S -B run.py serve | recover [--boot] [--accept] | renew | egress [answer] | compile
 
 Without -S, because it needs packages of the host: `acme` (`eyas.host.acme`).
 
@@ -37,6 +37,10 @@ def main(words: list[str]) -> int:
             from eyas.remote.agent.egress import serve as look
 
             return look()
+        case ["egress", "answer"]:
+            from eyas.remote.agent.egress import answer
+
+            return answer()
         case ["acme"]:
             from eyas.host.acme.program import main as acme
 
@@ -45,5 +49,5 @@ def main(words: list[str]) -> int:
             from eyas.remote.agent.standalone import compile_all
 
             return compile_all()
-    sys.stderr.write("usage: run.py serve | recover [--boot] [--accept] | renew | egress | compile\n")
+    sys.stderr.write("usage: run.py serve | recover [--boot] [--accept] | renew | egress [answer] | compile\n")
     return 2

@@ -36,6 +36,15 @@ def serve() -> int:
             _take(found)
 
 
+def answer() -> int:
+    """At boot, before the containers that leave from a pool: the link is told what the rules of the boot may choose.
+    Whatever goes wrong is the next look's to mend, and no reason to hold a container back."""
+    from eyas.remote.agent.real import system
+
+    _try(lambda: service.answer_again(system()))
+    return 0
+
+
 def _take(found: list[reports.Report]) -> None:
     from eyas.remote.agent.real import system
 

@@ -60,6 +60,25 @@ def test_power_cuts(live: Live) -> None:
         whole(live)
 
 
+def test_after_a_boot_addresses_are_answered_for_before_anybody_looks(live: Live) -> None:
+    """The rules are loaded before the network is up: the first connection of a container may leave from a pool."""
+    late = f"/etc/systemd/system/{SERVICE}.d/late.conf"
+    script = f"mkdir -p $(dirname {late}); printf '[Unit]\nConditionPathExists=/run/late\n' >{late}; sync"
+    live.host.succeed("sh", "-c", script)
+    try:
+        live.host.cut()
+        live.host.boot()
+        live.host.wait_until(lambda: "forge" in live.names(), "the container runs", 120)
+        now = live.whole()
+        wanted = [each for pools in (now["pools"], now["leaving"]) for pool in pools.values() for each in pool]
+        assert now["mode"] == "on-link"
+        assert sorted(now["answering"]) == sorted(wanted)
+        live.host.wait_until(lambda: live.leaves() in now["pools"]["forge/all"], "it leaves from its pool", 60)
+    finally:
+        live.host.succeed("sh", "-c", f"rm -r $(dirname {late}); systemctl daemon-reload")
+    whole(live)
+
+
 @pytest.mark.parametrize("how", ["lie", "break"])
 def test_a_change_that_does_harm_is_taken_back(live: Live, how: str) -> None:
     before = live.whole()
