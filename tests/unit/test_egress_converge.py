@@ -18,7 +18,7 @@ from eyas.kind.egress import Egress, store
 from eyas.kind.egress.converge import HOLD, converge
 from eyas.kind.egress.declared import declared
 from eyas.kind.egress.report import bare, parse, seconds
-from eyas.kind.egress.service import answer, take, tick
+from eyas.kind.egress.service import answer, answer_again, take, tick
 from tests.egress import THERE, address, fields, in_order, rule
 from tests.world import Killed, World
 
@@ -238,6 +238,21 @@ def test_after_a_boot_rules_come_from_the_file_and_are_noted_again() -> None:
     assert made.files.read(store.PRINT)
 
 
+@pytest.mark.parametrize("mode", ["on-link", "routed"])
+def test_after_a_boot_the_link_is_told_what_the_rules_may_choose_before_anybody_looks(mode: str) -> None:
+    made = World()
+    made.egress.mode = (mode, "a neighbour asked, or not")
+    single = rule("forge/one", pool={}, via="address", address6="2001:db8:5:1::77")
+    made.files.write(paths.EGRESS_DECLARED, store.encoded(fields(single, rule())))
+    tick(made, NOW)
+    told = set(made.egress.proxied)
+    assert told == ({"2001:db8:5:1::77", *pool(made)} if mode == "on-link" else set())
+    made.egress.proxied = set()  # the kernel forgets
+    answer_again(made)
+    assert made.egress.proxied == told
+    answer_again(World())  # where nothing is declared, nothing happens
+
+
 def test_a_state_that_cannot_be_read_is_begun_anew() -> None:
     made = world()
     made.files.write(store.STATE, b'{"version": 1, "pools"')
@@ -334,6 +349,49 @@ def test_the_other_end_of_a_connection_may_be_written_in_several_ways(remote: st
     report = parse(json.dumps(body).encode(), "forge")
     assert report is not None
     assert [event.address for event in take(made, [report], NOW + 5)] == [pool(made)[2]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"remote": f"[{THERE}]:443", "source": "[fd00:5::20]:40000"},
+        {"source": "[fd00:5::20]:40000"},
+        {},
+    ],
+)
+def test_a_rule_for_everything_knows_a_name_by_its_addresses(body: dict[str, str]) -> None:
+    """Programs tell names, and rules are about addresses where definitions do not name the destination."""
+    made = world()
+    made.egress.names = {"sources.example.net": {THERE: 5.0, "2001:db8:77::2": 5.0}}
+    a = pool(made)[0]
+    made.egress.made = [connection(a), connection(pool(made)[1], 40009, "2001:db8:77::9")]
+    report = parse(json.dumps({"destination": "Sources.example.net", "status": 429, **body}).encode(), "forge")
+    assert report is not None
+    (event,) = take(made, [report], NOW + 5)
+    assert (event.what, event.address, event.destination) == ("rests", a, THERE)
+    (line,) = [line for line in made.egress.text.splitlines() if f"ip6 daddr {{ {THERE} }}" in line]
+    members = made.egress.text.partition(f"chain {line.split()[-1]} {{")[2].partition("}\n\t}")[0]
+    assert a not in members
+    assert pool(made)[1] in members
+
+
+def test_names_that_nobody_has_or_that_are_none_are_no_reports() -> None:
+    made = world()
+    made.egress.made = [connection(pool(made)[0])]
+    for name in ("nowhere.example.net", "a" * 70 + ".example.net", "..", "x" * 300 + ".net"):
+        report = parse(json.dumps({"destination": name, "status": 429}).encode(), "forge")
+        assert report is not None
+        assert take(made, [report], NOW + 5) == []
+
+
+def test_a_report_by_hand_for_a_rule_for_everything_is_about_all_addresses_of_the_name() -> None:
+    made = world()
+    made.egress.names = {"sources.example.net": {THERE: 5.0, "2001:db8:77::2": 5.0, "192.0.2.9": 5.0}}
+    a = pool(made)[0]
+    said = answer(made, "report", [a, "sources.example.net"], NOW + 20)
+    assert said["done"] == f"{a} rests at {THERE}; {a} rests at 2001:db8:77::2"
+    with pytest.raises(UsageError, match="no IPv6 address of it is known"):
+        answer(made, "report", [a, "nowhere.example.net"], NOW + 30)
 
 
 def test_a_report_without_a_connection_is_about_the_one_that_was_there_last() -> None:

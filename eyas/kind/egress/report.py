@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eyas.core.errors import UsageError
@@ -17,6 +18,9 @@ from eyas.kind.egress.state import Event, State
 
 STATUSES = (403, 429, 503)
 """Answers over HTTP that say: you ask too much. Others are not about us."""
+NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)+")
+LONGEST, NAMES = 254, 32
+"""What is looked up of all that programs report at one time."""
 RESETS, LATELY = 3, 20
 """So many resets of one address by one destination, and at least half of its last connections there, are a refusal."""
 
@@ -86,10 +90,26 @@ def refusals(
     """What to do to the state (`eyas.kind.egress.converge`): everything that was reported."""
 
     def do(state: State) -> list[Event]:
-        draw = _drawer(system, declared)
-        return [event for report in reports for event in refused(system, declared, state, report, now, draw)]
+        draw, told = _drawer(system, declared), [*reports]
+        asked = {report.destination for report in told if _unknown(report, state)}
+        looked = looked_up(system, declared, asked)
+        return [event for report in told for event in refused(system, declared, state, report, looked, now, draw)]
 
     return do
+
+
+def _unknown(report: Report, state: State) -> bool:
+    """Whether nothing tells where a report's destination is, but its name."""
+    return not (_literal(report.destination) or report.remote or rules.addresses(state, report.destination, 6))
+
+
+def looked_up(system: System, declared: Declared, names: Iterable[str]) -> dict[str, list[str]]:
+    """IPv6 addresses of names that no rule has: of a rule for everything, a destination is known by its addresses."""
+    wanted = sorted(name for name in names if len(name) < LONGEST and NAME.fullmatch(name))[:NAMES]
+    if not wanted or not declared.resolver:
+        return {}
+    found = system.egress.resolve(declared.resolver, wanted)
+    return {name: sorted(address for address in some if ":" in address) for name, some in found.items()}
 
 
 def _drawer(system: System, declared: Declared) -> rotate.Draw:
@@ -101,39 +121,68 @@ def _drawer(system: System, declared: Declared) -> rotate.Draw:
 
 
 def refused(
-    system: System, declared: Declared, state: State, report: Report, now: float, draw: rotate.Draw
+    system: System,
+    declared: Declared,
+    state: State,
+    report: Report,
+    looked: Mapping[str, Sequence[str]],
+    now: float,
+    draw: rotate.Draw,
 ) -> list[Event]:
     """One refusal; nothing happens for a destination that no pool is for, or an address that is not to be told."""
     if report.status and report.status not in STATUSES:
         return []
+    places = _places(state, report, looked)
     for rule in declared.pools:
         if report.container and rule.container != report.container:
             continue
-        if rule.name not in state.pools or not rules.covers(rule, state, report.destination):
+        if rule.name not in state.pools or not concerns(rule, state, report.destination, places):
             continue
-        found = _meant(system, state, rule, report, now)
-        if found is None:
-            return []
-        address, key = found
-        why = f"it answered {report.status}" if report.status else "it was reported"
-        uses = uses_at(state, rule, address, key)
-        return rotate.refuse(state, rule, key, address, now, draw, why=why, uses=uses, after=report.after)
+        why, events = f"it answered {report.status}" if report.status else "it was reported", []
+        for address, key in _meant(system, state, rule, report, places, now):
+            uses = uses_at(state, rule, address, key)
+            events += rotate.refuse(state, rule, key, address, now, draw, why=why, uses=uses, after=report.after)
+        return events
     return []
 
 
-def _meant(system: System, state: State, rule: Rule, report: Report, now: float) -> tuple[str, str] | None:
+def _places(state: State, report: Report, looked: Mapping[str, Sequence[str]]) -> list[str]:
+    """Addresses that a report's destination can be."""
+    if report.remote:
+        return [place for place in _remote(report.remote) if _literal(place)]
+    if _literal(report.destination):
+        return [report.destination]
+    return rules.addresses(state, report.destination, 6) or [*looked.get(report.destination, ())]
+
+
+def concerns(rule: Rule, state: State, destination: str, places: Iterable[str]) -> bool:
+    """Whether a rule is about a destination, or about one of its addresses."""
+    return rules.covers(rule, state, destination) or any(rules.covers(rule, state, place) for place in places)
+
+
+def _meant(
+    system: System, state: State, rule: Rule, report: Report, places: Sequence[str], now: float
+) -> list[tuple[str, str]]:
     """The address that was refused, and the key of the destination: by the connection, where it is named; else the one
-    that was there last."""
-    key = rules.key_of(rule, state, report.destination)
+    that was there last. A name that the rule does not have is known by its addresses, which are several keys then."""
+    named = report.destination in rule.names or _literal(report.destination)
+    keys = [*dict.fromkeys(rules.key_of(rule, state, each) for each in ([report.destination] if named else places))]
     if report.address:
-        return report.address, key
-    there = _remote(report.remote) if report.remote else rules.addresses(state, key, 6) or [report.destination]
+        return [(report.address, key) for key in keys]
     port = report.source.rpartition(":")[2]
     for each in system.egress.translated(rule.sources6):
-        if each.destination in there and (not port.isdigit() or each.source_port == int(port)):
-            return each.address, key
-    members = state.pools[rule.name].members(key, now)
-    return (members[0], key) if len(members) == 1 else None
+        if each.destination in places and (not port.isdigit() or each.source_port == int(port)):
+            return [(each.address, keys[0] if named else rules.key_of(rule, state, each.destination))]
+    only = [(state.pools[rule.name].members(key, now), key) for key in keys]
+    return [(members[0], key) for members, key in only if len(members) == 1]
+
+
+def _literal(place: str) -> bool:
+    try:
+        ipaddress.ip_address(place)
+    except ValueError:
+        return False
+    return True
 
 
 def _remote(text: str) -> list[str]:
@@ -194,9 +243,17 @@ def by_hand(system: System, declared: Declared, address: str, destination: str) 
     if rule is None:
         raise UsageError(f"cannot report {address}: it is in no pool", "eyas egress shows those that are")
     destination = bare(destination)
-    if not rules.covers(rule, state, destination):
+    said = Report(rule.container, destination, address=address)
+    if _unknown(said, state) and destination not in rule.names:
+        found = looked_up(system, declared, [destination]).get(destination, [])
+        if not found and (rule.everywhere or rule.networks):
+            hint = "name one as the container knows it, or its address"
+            raise UsageError(f"cannot report {address} at {destination}: no IPv6 address of it is known", hint)
+    else:
+        found = _places(state, said, {})
+    if not concerns(rule, state, destination, found):
         raise UsageError(
             f"cannot report {address} at {destination}: its rule {rule.name} is not about that destination",
             "eyas egress shows which rule is about what",
         )
-    return Report(rule.container, destination, address=address)
+    return said
