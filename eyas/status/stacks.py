@@ -34,8 +34,7 @@ def ill(stack: Mapping[str, Json]) -> list[str]:
     found = [f"{lead}: {stack['error']}"] if stack.get("error") else []
     for row in rows(stack):
         if not row.get("ready"):
-            times = row.get("restarts")
-            tail = f" (started again {times} times)" if times else ""
+            tail = f" ({_times(row)})" if row.get("restarts") else ""
             found.append(f"{lead}: {row.get('name')} {state(row)}{tail}")
     return found
 
@@ -52,12 +51,23 @@ def state(row: Mapping[str, Json]) -> str:
     return f"is {row['health'] if row.get('state') == 'running' and row.get('health') else row.get('state')}"
 
 
+def _times(row: Mapping[str, Json]) -> str:
+    times = row.get("restarts")
+    return f"started again {times} time{'' if times == 1 else 's'}"
+
+
 def lines(container: str, stacks: Sequence[Mapping[str, Json]]) -> list[str]:
     """What status shows of the stacks of a container, beside what is wrong: who is well, who waits, what is left."""
     found = []
     for stack in stacks:
         well = [str(row.get("name")) for row in rows(stack) if row.get("ready")]
         found.append(f"{container}: stack {stack.get('name')}: {len(rows(stack))} services, well: {_names(well)}")
+        # One that comes up each time and ends soon is mostly seen while it runs.
+        found += [
+            f"{container}: stack {stack.get('name')}: {row.get('name')} {state(row)}, {_times(row)} of late"
+            for row in rows(stack)
+            if row.get("ready") and row.get("restarts")
+        ]
         for key, words in (("waiting", "change waits for a running job"), ("volumes", "volume is declared no more")):
             names = stack.get(key)
             found += [

@@ -220,5 +220,9 @@ def test_the_command_line_refuses_what_it_does_not_know(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as wrong:
         main.main(["quue"])
     assert wrong.value.code == 2
+    with pytest.raises(SystemExit) as wrong:
+        main.main(["queue"])
+    assert wrong.value.code == 2
+    assert "which packages?" in capsys.readouterr().err
     assert main.main(["list"]) == 1
     assert "cannot read /etc/eyas/builder.json" in capsys.readouterr().err

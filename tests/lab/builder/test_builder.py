@@ -61,6 +61,25 @@ def test_logs_are_there_while_it_runs_and_a_build_can_be_cancelled(forge: Forge)
         forge.remove("slow")
 
 
+def test_words_that_mean_nothing_are_one_line(forge: Forge) -> None:
+    """For people in the container: no traceback, and the status says whose mistake it is."""
+    wrong = {
+        "queue helo": (1, "cannot queue helo: there is no such package (there are: "),
+        "queue --schedule weekly": (1, "cannot queue: there is no schedule weekly"),
+        "logs nobody": (1, "cannot find a build nobody"),
+        "cancel 1": (1, "cannot find a build 1"),
+        "queue": (2, "which packages?"),
+        "root 'exit 7'": (7, ""),
+    }
+    for words, (code, said) in wrong.items():
+        done = forge.execute("forge", "sh", "-c", f"package-builder {words}")
+        assert done.code == code, (words, done)
+        assert said in done.error
+        assert "Traceback" not in done.error
+    done = forge.execute("forge", "setpriv", "--reuid=nobody", "--clear-groups", "package-builder", "list")
+    assert (done.code, "only root can" in done.error) == (1, True), done
+
+
 def test_a_broken_package_fails_with_its_reason(forge: Forge) -> None:
     forge.put(simple("broken", lines="echo the reason; false"))
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from eyas.lab.testing import retry
@@ -17,14 +19,20 @@ def test_one_changed_nineteen_untouched(stacks: Stacks) -> None:
     """Also when another depends on it: by its file, by a page that it shows, by what its image is built from."""
     before = stacks.ids()
     assert len(before) == 20
+    note = stacks.directory / "compose/twenty/notes/note"
+    note.parent.mkdir()
+    note.write_text("of the folder\n")
     stacks.edit('NUMBER: "one"', 'NUMBER: "two"', FILE)
     stacks.apply()
     now = stacks.ids()
     assert changed(before, now) == {"back"}
+    assert stacks.succeed("stacks", "cat", "/var/lib/compose/twenty/notes/note").strip() == "of the folder"
+    shutil.rmtree(note.parent)
     stacks.edit("from the folder", "from another folder", "compose/twenty/pages/index.html")
     stacks.apply()
     again = stacks.ids()
     assert changed(now, again) == {"web"}
+    assert stacks.execute("stacks", "ls", "/var/lib/compose/twenty/notes/note").code != 0
     assert stacks.get("stacks", "http://127.0.0.1:8000/") == "from another folder"
     stacks.edit("-h /www", "-v -h /www", "compose/twenty/web/run")
     stacks.apply()
@@ -69,6 +77,19 @@ def test_what_is_declared_no_more_goes_but_volumes(stacks: Stacks) -> None:
     assert "twenty_kept" not in stacks.docker("volume", "ls")
 
 
+def test_words_that_mean_nothing_are_one_line(stacks: Stacks) -> None:
+    """For people in the container: no traceback, and the status says whose mistake it is."""
+    for words, code, said in (
+        ("state nothing", 1, "cannot find the stack nothing (there are: features, twenty)"),
+        ("apply nothing", 1, "cannot find the stack nothing"),
+        ("sate twenty", 2, "usage: eyas-compose"),
+        ("state", 2, "usage: eyas-compose"),
+    ):
+        done = stacks.execute("stacks", "eyas-compose", *words.split())
+        assert (done.code, said in done.error) == (code, True), (words, done)
+        assert "Traceback" not in done.error
+
+
 def test_a_service_that_ends_is_started_again_by_its_one_owner(stacks: Stacks) -> None:
     before = stacks.ids()
     box = before["s05"]
@@ -76,6 +97,7 @@ def test_a_service_that_ends_is_started_again_by_its_one_owner(stacks: Stacks) -
     stacks.docker("kill", box)
     stacks.wait_service("s05", state="running", restarts=1)
     assert stacks.ids() == before
+    assert "stack twenty: s05 is running, started again 1 time of late" in stacks.eyas("status")
     stacks.docker("rm", "--force", box)
     retry(lambda: changed(before, stacks.ids()) == {"s05"} and "s05" in stacks.ids(), "s05 is made again", 60)
 

@@ -47,11 +47,17 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Exit status: 0, 1 for what cannot be done, 2 for a wrong command line."""
-    given = parser().parse_args(words)
+    line = parser()
+    given = line.parse_args(words)
+    if given.verb == "queue" and not given.packages and not given.schedule:
+        line.error("which packages? (a name, a pattern of names, or --schedule NAME)")
     try:
         return _verb(read(), given)
     except (Refused, Delayed, Killed) as error:
         sys.stderr.write(f"package-builder: {error}\n")
+        return 1
+    except PermissionError as error:
+        sys.stderr.write(f"package-builder: cannot use {error.filename}: {error.strerror} (only root can)\n")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -15,33 +15,48 @@ import json
 import sys
 
 from .docker import Refused
-from .stack import Stack
+from .stack import ETC, Stack
+
+VERBS = ("run", "apply", "stop", "check", "state")
 
 
-def main(verb: str, name: str) -> int:
-    stack = Stack(name)
+def main(words: list[str]) -> int:
+    """Exit status: 0, 1 for what cannot be done or is not well, 2 for a wrong command line."""
+    if len(words) != 2 or words[0] not in VERBS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    verb, name = words
+    try:
+        return _verb(verb, _stack(verb, name))
+    except (Refused, OSError, ValueError) as error:
+        cannot = str(error).startswith("cannot ")
+        print(f"{error}" if cannot else f"cannot {verb} the stack {name}: {error}", file=sys.stderr)
+        return 1
+
+
+def _stack(verb: str, name: str) -> Stack:
+    declared = sorted(path.parent.name for path in ETC.glob("*/stack.json"))
+    if name not in declared and verb != "stop":  # which ends what is declared no more
+        raise Refused(f"cannot find the stack {name} (there are: {', '.join(declared) or 'none'})")
+    return Stack(name)
+
+
+def _verb(verb: str, stack: Stack) -> int:
     if verb == "run":
         stack.supervise()
     elif verb == "apply":
-        try:
-            stack.apply()
-        except Refused as error:
-            print(error, file=sys.stderr)
-            return 1
+        stack.apply()
     elif verb == "stop":
         stack.stop()
     elif verb == "state":
         print(json.dumps(stack.state()))
-    elif verb == "check":
+    else:
         said = stack.check()
         if said:
             print(said, file=sys.stderr)
             return 1
-    else:
-        print(__doc__, file=sys.stderr)
-        return 2
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]) if len(sys.argv) == 3 else print(__doc__, file=sys.stderr) or 2)
+    sys.exit(main(sys.argv[1:]))

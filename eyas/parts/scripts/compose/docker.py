@@ -74,7 +74,7 @@ class Docker:
                     while data := sock.recv(65536):
                         if b'"exec_' not in data:  # those of health checks would wake us all the time
                             heard.set()
-            except OSError:
+            except (OSError, Refused):  # it restarts
                 pass
             time.sleep(1)
 

@@ -52,7 +52,7 @@ class Stack:
         with self.alone():
             try:
                 waiting = self._apply()
-            except Refused as error:
+            except (Refused, OSError, ValueError) as error:
                 self._note("error", str(error))
                 raise
             self._note("error", "")
