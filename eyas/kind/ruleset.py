@@ -13,7 +13,7 @@ from eyas.core import paths
 from eyas.core.errors import Failed
 from eyas.core.system import Files, System
 from eyas.core.words import digest
-from eyas.kind.slots import defines, variable, without_defines
+from eyas.kind.slots import defines, named, without_defines
 
 HEAD = f"""\
 #!/usr/sbin/nft -f
@@ -59,7 +59,7 @@ def lead(system: System, container: str, slot: str, boot: bool = False) -> None:
     if data is None:
         raise Failed(f"cannot lead connections to {container}: {paths.FIREWALL} is missing", "eyas apply puts it back")
     ruleset = ruleset_of(data.decode())
-    if f"${variable(4, container)} " not in ruleset.replace("\n", " "):
+    if container not in named(ruleset):
         raise Failed(
             f"cannot lead connections to {container}: the packet filter does not know that it is stateless",
             "apply all of the definitions, not a part of them",

@@ -126,6 +126,11 @@ def variable(family: int, container: str) -> str:
     return f"now{family}_{container}"
 
 
+def named(ruleset: str) -> set[str]:
+    """The stateless containers that a rule set knows."""
+    return {container for _, container in VARIABLE.findall(ruleset)}
+
+
 def defines(files: Files, ruleset: str, moved: Mapping[str, str] | None = None) -> str:
     """The lines in front of a rule set: where connections of each stateless container that it names go. ``moved`` has
     the slots of some containers, whatever is said on disk."""

@@ -76,6 +76,25 @@ def test_there_and_back() -> None:
             assert slots.present(ground.world.files, "web") == [slot]
 
 
+def test_each_of_several_is_led_to_its_own() -> None:
+    """In the rules they stand behind one another, as elements of the same map."""
+
+    def pair(*images: Image) -> dict[str, object]:
+        names = [("web", "10.0.5.10"), ("wiki", "10.0.5.12")]
+        both = [Container(n, a, i, stateless=True, settle=0) for (n, a), i in zip(names, images, strict=True)]
+        return resources(host(*both))  # type: ignore[return-value]
+
+    with fast_folder() as folder:
+        ground = Ground(folder)
+        ground.reach(pair(PLAIN, PLAIN))  # type: ignore[arg-type]
+        for images, replaced in (((FAT, PLAIN), "web"), ((FAT, FAT), "wiki")):
+            assert ground.reach(pair(*images)).replaced == (replaced,)  # type: ignore[arg-type]
+        assert [slots.current(ground.world.files, name) for name in ("web", "wiki")] == ["b", "b"]
+        text = ground.world.firewall.text
+        assert "define now4_web = 100.96.5.10\n" in text
+        assert "define now4_wiki = 100.96.5.12\n" in text
+
+
 def test_the_order_of_the_steps() -> None:
     with fast_folder() as folder:
         ground = Ground(folder)
