@@ -16,7 +16,21 @@ from pathlib import Path
 import pytest
 
 from eyas.core.errors import Failed
-from eyas.image import Lock, Recipe, build, facts, gc, key, lookup, refs, resolve, ship, store_path, write_lock
+from eyas.image import (
+    Lock,
+    Recipe,
+    build,
+    facts,
+    keep_only,
+    key,
+    lookup,
+    prune,
+    refs,
+    resolve,
+    ship,
+    store_path,
+    write_lock,
+)
 from eyas.image.records import PREFIX, rev
 from eyas.image.store import checkout, fsck, heal
 from eyas.lab.testing import retry
@@ -309,9 +323,10 @@ def test_shipped_files_are_the_same_files_and_gc_removes_only_what_nobody_keeps(
     fsck(target)
     state = world.copied("swept")
     keep = key(NPM, world.lock)
-    gone = gc(state, {keep})
+    gone = keep_only(state, {keep})
+    prune(state)
     assert set(commits(state)) == {keep}
     assert len(gone) == len(commits(world.state)) - 1
     assert lookup(state, image) is None
     fsck(store_path(state))
-    assert gc(state, {keep}) == []
+    assert keep_only(state, {keep}) == []
