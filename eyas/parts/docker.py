@@ -18,6 +18,10 @@ from eyas.parts.given import given
 POOLS = [{"base": "172.20.0.0/14", "size": 24}]
 """Networks for Docker's own bridges: private, and away from the usual bridges of a fleet."""
 
+NOISE = ("/var/lib/containerd/io.containerd.metadata.v1.bolt/**", "/root/.docker/buildx/**")
+"""What Docker makes anew at each start: containerd's list of what runs (images and containers are Docker's own, in its
+storage), and notes of builds. Logins in /root/.docker/config.json are somebody's."""
+
 
 def docker(
     storage: str,
@@ -51,6 +55,7 @@ def docker(
             packages=["docker.io", "docker-cli", "iptables"],
             files={"/etc/docker/daemon.json": File(text, restart=("docker.service",))},
             grants=["docker"],
+            noise=NOISE,
         ),
         engine("docker", place, prune=prune, keep=keep, unit="docker.service"),
     )

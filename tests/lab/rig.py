@@ -168,6 +168,10 @@ class Rig(Places):
         found: dict[str, Any] = self.json("plan", *words)
         return {**found, "changes": [change for change in found["changes"] if not elsewhere(change)]}
 
+    def missed(self, name: str) -> list[str]:
+        """What a container would lose by a restart: paths that are no noise."""
+        return [row["path"] for row in self.json("writes", name)["written"]]
+
     def status(self) -> dict[str, Any]:
         """Rows of the status, by container."""
         return {row["name"]: row for row in self.json("status")["containers"]}

@@ -22,6 +22,7 @@ def test_the_selftest_passes_at_every_start(docks: Docks, name: str) -> None:
         assert docks.well(name), f"round {round}: {docks.probed(name)}"
     print(f"{ROUNDS} restarts of {name}, each with its self-test: {min(taken):.1f} to {max(taken):.1f} s")
     assert docks.succeed(name, ENGINES[name], "ps", "--all", "--quiet") == ""
+    assert docks.missed(name) == []
 
 
 def test_docker_has_one_grant_and_podman_none(docks: Docks) -> None:
