@@ -88,6 +88,8 @@ def test_words_that_mean_nothing_are_one_line(stacks: Stacks) -> None:
         done = stacks.execute("stacks", "eyas-compose", *words.split())
         assert (done.code, said in done.error) == (code, True), (words, done)
         assert "Traceback" not in done.error
+
+
 def test_a_restart_loses_nothing_of_a_stack(stacks: Stacks) -> None:
     assert stacks.missed("stacks") == []
 
