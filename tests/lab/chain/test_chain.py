@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+from eyas import Probe
+from eyas.kind.container.text import render_env
+from eyas.render.container import probe_fields
 from tests.lab.chain.definitions import NAMES, ORDER
-from tests.lab.chain.row import Row
-from tests.lab.rig import hand_on, step_numbers
+from tests.lab.chain.row import PUBLIC, Row
+from tests.lab.rig import edited, hand_on, step_numbers
 
 LATE = 2.5
 """Seconds that a client on a loaded machine may see beyond what the host itself took."""
@@ -20,6 +24,37 @@ ALL_BIGGER = ('size="48M"', 'size="64M"')
 def unit(text: str) -> str:
     """A unit's text that is started with its container, as a definition holds it."""
     return f'"{text}[Install]\\nWantedBy=multi-user.target\\n"'
+
+
+TRIED = {
+    Probe.http(8080, contains="first"): "ok HTTP/1.0 200 OK",
+    Probe.http(8080, status=404, timeout=1): "failed HTTP/1.0 200 OK",
+    Probe.http(8080, contains="second", timeout=1): "failed HTTP/1.0 200 OK, without 'second'",
+    Probe.http(9090, timeout=1): "failed no answer",
+    Probe.tcp(8080): "ok accepts connections",
+    Probe.tcp(9090, timeout=1): "failed Connection refused",
+    Probe.command(["sh", "-c", "echo fine; echo $PWD is ${0##*/}", "/x/y z"]): "ok exit status 0: / is y z",
+    Probe.command(["sh", "-c", "echo no luck >&2; exit 3"], timeout=1): "failed exit status 3: no luck",
+    Probe.unit("serve.service"): "ok active",
+    Probe.unit("rescue.service", timeout=1): "failed inactive",
+}
+OTHERWISE = """set -e
+cat >/run/other.env
+mount --bind /run/other.env /etc/eyas/containers/three.env
+mount -t tmpfs none /run/eyas/probes
+/usr/local/lib/eyas/probe three >&2 || echo failed
+cat /run/eyas/probes/three
+"""
+"""The container's probes are others in here, and nobody else sees it."""
+
+
+def test_probes_see_what_they_are_asked_for(row: Row) -> None:
+    """Each kind, where it passes and where it does not: a status, a text, a port, a command, systemd's own state."""
+    spec = json.loads(row.host.succeed("cat", "/etc/eyas/containers/three.json"))
+    env = render_env({**spec, "probes": [probe_fields(probe) for probe in TRIED]})
+    said = row.host.succeed("unshare", "--mount", "bash", "-c", OTHERWISE, input=env).splitlines()
+    seen = [f"{result} {what}" for result, _, what in (line.split("\t") for line in said[1:])]
+    assert (said[0], seen) == ("failed", [*TRIED.values()])
 
 
 def test_what_listens_elsewhere_is_undone(row: Row) -> None:
@@ -131,6 +166,47 @@ def test_a_roll_under_load(row: Row) -> None:
     assert row.host.succeed("cat", "/proc/self/mountinfo").count("/run/eyas/roots/two ") == 1
     assert row.held() == ""
     assert row.differs(row.text) == []
+
+
+ASK = """
+import socket, sys, time
+began, told = time.monotonic(), "connected"
+with socket.socket() as client:
+    client.settimeout(60)
+    try:
+        client.connect((sys.argv[1], int(sys.argv[2])))
+    except OSError as error:
+        told = type(error).__name__ if error.errno != 113 else "NoRoute"
+print(told, round(time.monotonic() - began, 2))
+"""
+
+
+def test_after_the_time_to_hold_clients_are_told_the_truth(row: Row) -> None:
+    """It may wait for two seconds and takes far longer: who asks is refused then, and does not wait for more."""
+    slow = unit("[Unit]\\nBefore=serve.service\\n[Service]\\nType=oneshot\\nExecStart=sleep 8\\n")
+    plain, brief = '12, server("second"))', '12, server("second"), hold=2)'
+    late = f'12, server("second", slow={slow}), size="72M", hold=2, start_timeout=30)'
+    row.change((plain, brief))
+    row.text = edited(row.text, (brief, late))
+    row.write(row.text)
+    number = step_numbers(row.plan(), "container.restart container:three")[0]
+    asked = (("python3", "-c", ASK, PUBLIC, "8012"), ("curl", "-sS", "--max-time", "60", row.url("three")))
+    with hand_on(row.start("apply", "--yes")) as process:
+        row.wait_step(process, number)
+        with ThreadPoolExecutor() as pool:
+            first, web = pool.map(lambda words: row.internet.execute(*words), asked)
+        later = row.internet.execute(*asked[0])
+        said = row.end(process)
+    assert said.code == 0, said
+    print(f"first {first.text}, curl {web.code}, later {later.text}")
+    restarted, up = row.times()[("restart", "three")][0], row.times()[("ready", "three")][1]
+    told, waited = first.text.split()
+    assert told in ("ConnectionRefusedError", "NoRoute")
+    assert float(waited) < up - restarted, "nobody had to wait for what comes after that"
+    assert web.code == 7, "it could not connect, and says so"
+    assert later.text.split()[0] in ("ConnectionRefusedError", "NoRoute")
+    assert row.internet.get(row.url("three")) == "second"
+    row.change((late, plain))
 
 
 def test_requests_under_way_end_first(row: Row) -> None:
