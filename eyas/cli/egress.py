@@ -44,3 +44,7 @@ def _sensible(action: str | None, names: tuple[str, ...]) -> None:
             ipaddress.ip_address(names[0])
         except ValueError:
             raise UsageError(f"cannot report a refusal of {names[0]}: it is no address", USAGE) from None
+        if "/" in names[1]:
+            name = names[1].partition("://")[2].partition("/")[0] or names[1].partition("/")[0]
+            why = f"cannot report a refusal by {names[1]}: a destination is a name or an address"
+            raise UsageError(why, f"write: eyas egress report {names[0]} {name or 'github.com'}")

@@ -217,7 +217,7 @@ class Egress(Thing):
     )
     ipv4: Annotated[Literal["allowed", "refused"], Impact.live] = Field(
         "allowed",
-        description="refused: connections by IPv4 to what has IPv6 too are reset, so that programs take IPv6",
+        description="refused: connections by IPv4 to names that have IPv6 too are reset, so that programs take IPv6",
     )
     ceiling: Annotated[Count | None, Impact.live] = Field(
         None, description="new connections an hour, to each destination, that cannot be exceeded"

@@ -56,8 +56,11 @@ exec /usr/sbin/nft "$1" element {TABLE} "$2" "{{ \\"$group\\" }}"
 
 
 def numbers(rules: tuple[Egress, ...]) -> dict[str, int]:
-    """Rules that count for a user or a unit only, by name, each with its number."""
-    return {rule.name: number for number, rule in enumerate((r for r in rules if r.user or r.unit), 1)}
+    """Rules that count for a user or a unit only, by name, with the number of that user or unit: a packet has one
+    number, by which all rules of its sender are to know it."""
+    narrow = [rule for rule in rules if rule.user or rule.unit]
+    order = [*dict.fromkeys((rule.user, rule.unit) for rule in narrow)]
+    return {rule.name: order.index((rule.user, rule.unit)) + 1 for rule in narrow}
 
 
 def marks(rules: tuple[Egress, ...]) -> System | None:
@@ -87,12 +90,13 @@ def _table(rules: tuple[Egress, ...]) -> str:
     lines += [f"add chain {TABLE} whose {{ type filter hook output priority mangle; policy accept; }}"]
     lines += [f"flush chain {TABLE} whose"]
     lines += [f"add rule {TABLE} whose meta nfproto {ip} {proto} dscp set cs0" for ip, proto in _FAMILIES.items()]
-    # From the end: of two rules that fit, the first one has the last word.
-    for rule in reversed([rule for rule in rules if rule.name in known]):
+    firsts = {known[rule.name]: rule for rule in reversed(rules) if rule.name in known}
+    # From the end: of a user and a unit that fit, the one that is named first has the last word.
+    for number, rule in sorted(firsts.items(), reverse=True):
         whose = [f'meta skuid "{rule.user}"'] if rule.user else []
         whose += [f"socket cgroupv2 level {n} @{_set(rule.unit)}" for n in range(1, DEEPEST + 1) if rule.unit]
         lines += [
-            f"add rule {TABLE} whose {who} meta nfproto {ip} {proto} dscp set {known[rule.name]}"
+            f"add rule {TABLE} whose {who} meta nfproto {ip} {proto} dscp set {number}"
             for who in whose
             for ip, proto in _FAMILIES.items()
         ]

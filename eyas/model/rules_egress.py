@@ -20,7 +20,7 @@ and those that rest somewhere are not to be had there."""
 
 
 NARROW = 63
-"""Rules of one container for single users or units: what marks their packets can count so far."""
+"""Users and units of one container with rules of their own: what marks their packets can count so far."""
 
 
 class Holder(NamedTuple):
@@ -173,6 +173,9 @@ def _families(rule: Egress, container: Container, host: Host) -> Findings:
         why, hint = "it has no IPv6 address (ipv6=False)", "leave ipv6=False out"
     if why:
         yield rule.diagnostic(field, f"cannot {does}: {why}", hint)
+    elif rule.ipv4 == "refused" and not rule.names:
+        message = f'ipv4="refused" of rule {rule.name} does nothing: only of names is it known whether they have both'
+        yield rule.diagnostic("ipv4", message, 'name destinations, as in to=["github.com"]', "warning")
 
 
 def _destinations(rule: Egress, container: Container, host: Host) -> Findings:
@@ -247,9 +250,9 @@ def _fixed(rule: Egress, container: Container, host: Host, fleet: Fleet) -> Find
 def _together(container: Container) -> Findings:
     """Rules of one container: a name each, and none that is never asked."""
     seen: dict[str, Egress] = {}
-    narrow = [rule for rule in container.egress if rule.user or rule.unit]
+    narrow = [*{(rule.user, rule.unit): rule for rule in container.egress if rule.user or rule.unit}.values()]
     if len(narrow) > NARROW:
-        message = f"cannot tell apart more than {NARROW} egress rules for users and units of {container.name}"
+        message = f"cannot tell apart more than {NARROW} users and units of {container.name} by egress rules"
         yield narrow[NARROW].diagnostic("name", message, "the packets have six bits for it")
     for number, rule in enumerate(container.egress):
         first = seen.setdefault(rule.name, rule)

@@ -159,6 +159,7 @@ def test_whose_an_address_is() -> None:
         ("turn", (), "cannot do turn to outgoing connections"),
         ("report", ("2001:db8::1",), "name the address that was refused, and the destination"),
         ("report", ("github.com", "2001:db8::1"), "github.com: it is no address"),
+        ("report", ("2001:db8::1", "https://github.com/a/b"), "github.com/a/b: a destination is a name or an address"),
     ],
 )
 def test_what_cannot_be_asked_for(action: str, names: tuple[str, ...], why: str) -> None:

@@ -19,6 +19,8 @@ from eyas.kind.egress.converge import HOLD, converge
 from eyas.kind.egress.declared import declared
 from eyas.kind.egress.report import bare, parse, seconds
 from eyas.kind.egress.service import answer, answer_again, take, tick
+from eyas.kind.egress.state import Event
+from eyas.remote.agent.egress import serve
 from tests.egress import THERE, address, fields, in_order, rule
 from tests.world import Killed, World
 
@@ -419,6 +421,53 @@ def test_a_report_counts_for_its_own_container_and_for_refusals_only(container: 
 @pytest.mark.parametrize("data", [b"", b"hello", b"{", b'{"status": 429}', b"[1]", b'\xff{"destination": ""}'])
 def test_what_is_no_report_is_none(data: bytes) -> None:
     assert parse(data, "forge") is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"destination": "2001:db8:77::1%} drop"}',
+        '{"destination": "2001:db8:77::1", "remote": "[2001:db8:77::1%x]:443"}',
+        '{"destination": "2001:db8:77::1", "source": "[fd00:5::20]:\u00b2"}',
+        '{"destination": "2001:db8:77::1", "source": "[fd00:5::20]:%s"}' % ("9" * 5000),
+        '{"destination": "2001:db8:77::1", "status": "\u00b2", "retry_after": "\u00b2"}',
+        '{"destination": "2001:db8:77::1", "status": "%s"}' % ("9" * 5000),
+        '{"destination": "2001:db8:77::1", "retry_after": "%s"}' % ("9" * 500),
+        '{"destination": "2001:db8:77::1", "retry_after": "Fri, 31 Dec 9999 23:59:59 -2359"}',
+        '{"destination": "2001:db8:77::1", "retry_after": 1e999}',
+        '{"destination": ["2001:db8:77::1"], "source": {}, "remote": [[]]}',
+        '{"destination": %s' % ("[" * 7000),
+        '{"destination": "\ud800.example.net"}',
+    ],
+)
+def test_nothing_that_a_container_can_send_ends_the_service_or_the_rules(said: str) -> None:
+    made = world(rule(pool={"size": 1}))
+    made.egress.made = [connection(pool(made)[0])]
+    report = parse(said.encode(errors="surrogatepass"), "forge")
+    take(made, [report] if report else [], NOW + 5)
+    tick(made, NOW + 10)
+    for text in pool(made):
+        assert text in made.egress.text
+    resting = [r.until for d in store.read(made).pools["forge/all"].destinations.values() for r in d.resting.values()]
+    assert all(until <= NOW + 8 * 86400 for until in resting)
+
+
+def test_who_reports_much_in_vain_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service lets ever more of it come together; a report that something comes of is not waited after."""
+    batches = [[("forge", b"nonsense")]] * 7 + [[("web", b'{"destination": "2001:db8:77::1"}')]] + [[("forge", b"x")]]
+    waits: list[float] = []
+
+    class Sockets:
+        def wait(self, _seconds: float) -> list[tuple[str, bytes]] | None:
+            return batches.pop(0) if batches else None
+
+    happened = [Event(NOW, "web/all", "rests")]
+    monkeypatch.setattr("eyas.host.egress.sockets.Reports", Sockets)
+    monkeypatch.setattr("eyas.kind.egress.service.tick", lambda _system: [])
+    monkeypatch.setattr("eyas.kind.egress.service.take", lambda _system, _found: happened)
+    monkeypatch.setattr("time.sleep", waits.append)
+    assert serve() == 0
+    assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 0.0, 0.1])
 
 
 def test_places_and_times_of_reports() -> None:

@@ -141,6 +141,8 @@ def test_a_ceiling_is_kept_by_the_host_and_never_exceeded_in_an_hour() -> None:
     gate = text.chains["gate6_forge"]
     assert gate[0].startswith(f'ip6 daddr {{ {THERE} }} limit name "ceiling_')
     assert "limit rate over 300/hour burst 300 packets } goto over6" in gate[1]
+    counted = gate[1].partition("update @")[2].partition(" ")[0]
+    assert gate[2].endswith(f"ip6 saddr . ip6 daddr != @{counted} goto over6"), "what cannot be counted is over it"
     assert text.chains["gate4_forge"][0].startswith('ip daddr { 198.51.100.7 } limit name "ceiling_')
     assert text.chains["over6"] == ["update @denied6 { ip6 saddr . ip6 daddr }", "goto instead"]
 

@@ -7,8 +7,9 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from eyas.core.egress import Translated
 from eyas.core.errors import UsageError
 from eyas.core.system import System
 from eyas.kind.egress import rotate
@@ -40,10 +41,11 @@ class Report:
 
 
 def parse(data: bytes, container: str) -> Report | None:
-    """A report out of a datagram: JSON, also behind the head of a line of syslog; None for anything else."""
+    """A report out of a datagram: JSON, also behind the head of a line of syslog; None for anything else, whatever
+    somebody in a container may send."""
     try:
         said = json.loads(data[data.index(b"{") :].decode(errors="replace"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or not said.get("destination"):
         return None
@@ -51,7 +53,7 @@ def parse(data: bytes, container: str) -> Report | None:
     return Report(
         container,
         bare(str(said["destination"])),
-        int(status) if status.isdigit() else 0,
+        int(status) if re.fullmatch("[0-9]{3}", status) else 0,
         seconds(str(said.get("retry_after", "") or "")),
         str(said.get("source", "") or ""),
         str(said.get("remote", "") or ""),
@@ -59,14 +61,14 @@ def parse(data: bytes, container: str) -> Report | None:
 
 
 def seconds(text: str) -> float:
-    """Retry-After: seconds, or a date (RFC 9110, 10.2.3); 0 for neither."""
-    if text.replace(".", "", 1).isdigit():
-        return float(text)
+    """Retry-After: seconds, or a date (RFC 9110, 10.2.3), within the longest rest that there is; 0 for neither."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
+        return min(rotate.LONGEST, float(text))
     try:
         from email.utils import parsedate_to_datetime
 
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
+        return min(rotate.LONGEST, max(0.0, parsedate_to_datetime(text).timestamp() - time.time()))
+    except (TypeError, ValueError, OverflowError):
         return 0.0
 
 
@@ -78,10 +80,7 @@ def bare(place: str) -> str:
 
 
 def canonical(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return text.lower().rstrip(".")
+    return str(ipaddress.ip_address(text)) if _literal(text) else text.lower().rstrip(".")
 
 
 def refusals(
@@ -92,10 +91,24 @@ def refusals(
     def do(state: State) -> list[Event]:
         draw, told = _drawer(system, declared), [*reports]
         asked = {report.destination for report in told if _unknown(report, state)}
-        looked = looked_up(system, declared, asked)
-        return [event for report in told for event in refused(system, declared, state, report, looked, now, draw)]
+        looked = Looked(system, looked_up(system, declared, asked))
+        return [event for report in told for event in refused(declared, state, report, looked, now, draw)]
 
     return do
+
+
+@dataclass
+class Looked:
+    """What is looked at once for many reports: addresses of names that no rule has, connections by who made them."""
+
+    system: System
+    names: Mapping[str, Sequence[str]]
+    made: dict[tuple[str, ...], list[Translated]] = field(default_factory=dict)
+
+    def connections(self, sources: tuple[str, ...]) -> list[Translated]:
+        if sources not in self.made:
+            self.made[sources] = self.system.egress.translated(sources)
+        return self.made[sources]
 
 
 def _unknown(report: Report, state: State) -> bool:
@@ -121,38 +134,32 @@ def _drawer(system: System, declared: Declared) -> rotate.Draw:
 
 
 def refused(
-    system: System,
-    declared: Declared,
-    state: State,
-    report: Report,
-    looked: Mapping[str, Sequence[str]],
-    now: float,
-    draw: rotate.Draw,
+    declared: Declared, state: State, report: Report, looked: Looked, now: float, draw: rotate.Draw
 ) -> list[Event]:
     """One refusal; nothing happens for a destination that no pool is for, or an address that is not to be told."""
     if report.status and report.status not in STATUSES:
         return []
-    places = _places(state, report, looked)
+    places = _places(state, report, looked.names)
     for rule in declared.pools:
         if report.container and rule.container != report.container:
             continue
         if rule.name not in state.pools or not concerns(rule, state, report.destination, places):
             continue
         why, events = f"it answered {report.status}" if report.status else "it was reported", []
-        for address, key in _meant(system, state, rule, report, places, now):
+        for address, key in _meant(state, rule, report, places, looked, now):
             uses = uses_at(state, rule, address, key)
             events += rotate.refuse(state, rule, key, address, now, draw, why=why, uses=uses, after=report.after)
         return events
     return []
 
 
-def _places(state: State, report: Report, looked: Mapping[str, Sequence[str]]) -> list[str]:
+def _places(state: State, report: Report, names: Mapping[str, Sequence[str]]) -> list[str]:
     """Addresses that a report's destination can be."""
     if report.remote:
         return [place for place in _remote(report.remote) if _literal(place)]
     if _literal(report.destination):
         return [report.destination]
-    return rules.addresses(state, report.destination, 6) or [*looked.get(report.destination, ())]
+    return rules.addresses(state, report.destination, 6) or [*names.get(report.destination, ())]
 
 
 def concerns(rule: Rule, state: State, destination: str, places: Iterable[str]) -> bool:
@@ -161,7 +168,7 @@ def concerns(rule: Rule, state: State, destination: str, places: Iterable[str]) 
 
 
 def _meant(
-    system: System, state: State, rule: Rule, report: Report, places: Sequence[str], now: float
+    state: State, rule: Rule, report: Report, places: Sequence[str], looked: Looked, now: float
 ) -> list[tuple[str, str]]:
     """The address that was refused, and the key of the destination: by the connection, where it is named; else the one
     that was there last. A name that the rule does not have is known by its addresses, which are several keys then."""
@@ -169,20 +176,21 @@ def _meant(
     keys = [*dict.fromkeys(rules.key_of(rule, state, each) for each in ([report.destination] if named else places))]
     if report.address:
         return [(report.address, key) for key in keys]
-    port = report.source.rpartition(":")[2]
-    for each in system.egress.translated(rule.sources6):
-        if each.destination in places and (not port.isdigit() or each.source_port == int(port)):
+    said = re.fullmatch(r".*:([0-9]{1,5})", report.source)
+    for each in looked.connections(rule.sources6):
+        if each.destination in places and (said is None or each.source_port == int(said[1])):
             return [(each.address, keys[0] if named else rules.key_of(rule, state, each.destination))]
     only = [(state.pools[rule.name].members(key, now), key) for key in keys]
     return [(members[0], key) for members, key in only if len(members) == 1]
 
 
 def _literal(place: str) -> bool:
+    """Whether it is an address, and not one of some link."""
     try:
         ipaddress.ip_address(place)
     except ValueError:
         return False
-    return True
+    return "%" not in place
 
 
 def _remote(text: str) -> list[str]:

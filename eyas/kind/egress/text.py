@@ -187,7 +187,7 @@ class _Maker:
                 lines.append(_join(match, f"{self._limit(rule, key, rule.ceiling, 'ceiling')} {over}"))
         rest = self._others(rule, family)
         if rest is not None and rule.ceiling:
-            lines.append(_join(rest, f"{self._each(rule, family)} {over}"))
+            lines += [_join(rest, each, over) for each in self._each(rule, family)]
         return [*lines, *(_join(match, "return") for match in self._all(rule, family))]
 
     def _limit(self, rule: Rule, key: str, per_hour: int, why: str) -> str:
@@ -199,8 +199,9 @@ class _Maker:
         self.text.objects[name] = ("limit", f"rate over {rate}/hour burst {burst} packets")
         return f'limit name "{name}"'
 
-    def _each(self, rule: Rule, family: int) -> str:
-        """A ceiling for each destination by itself."""
+    def _each(self, rule: Rule, family: int) -> list[str]:
+        """A ceiling for each destination by itself. What cannot be counted, because somebody has asked so many others,
+        is over it as well: the ceiling is not to be got rid of by that."""
         burst = max(1, rule.ceiling // 2)
         name = f"ceilings{family}_{digest(f'{rule.name} {rule.ceiling}'.encode())[:12]}"
         kind = f"ipv{family}_addr"
@@ -208,7 +209,11 @@ class _Maker:
             "set", f"type {kind} . {kind}; size 65536; flags dynamic,timeout; timeout 2h;",
         )  # fmt: skip
         ip, rate = IP[family], max(1, rule.ceiling - burst)
-        return f"update @{name} {{ {ip} saddr . {ip} daddr limit rate over {rate}/hour burst {burst} packets }}"
+        pair = f"{ip} saddr . {ip} daddr"
+        return [
+            f"update @{name} {{ {pair} limit rate over {rate}/hour burst {burst} packets }}",
+            f"{pair} != @{name}",
+        ]
 
     # ------------------------------------------------------------ which connections
 

@@ -17,6 +17,8 @@ from eyas.kind.egress.state import Event
 IDLE = 2.0  # seconds without a report, after which it ends
 EVERY = 10.0  # seconds between two looks while reports come
 LOUD = ("restored", "limits", "slowed")
+IN_VAIN, LONGEST = 0.1, 2.0
+"""Seconds after reports of which nothing came, doubled each time: whoever sends many of them costs the host little."""
 
 
 def serve() -> int:
@@ -24,16 +26,16 @@ def serve() -> int:
     from eyas.host.egress.sockets import Reports
     from eyas.remote.agent.real import system
 
-    sockets, good, next_ = Reports(), True, time.monotonic()
+    sockets, good, next_, pause = Reports(), True, time.monotonic(), 0.0
     while True:
         if time.monotonic() >= next_:
-            good, next_ = _try(lambda: service.tick(system())), time.monotonic() + EVERY
+            good, next_ = _try(lambda: service.tick(system())) is not None, time.monotonic() + EVERY
         came = sockets.wait(IDLE)
         if came is None:
             return 0 if good else 1
         found = [report for container, data in came if (report := reports.parse(data, container)) is not None]
-        if found:
-            _take(found)
+        pause = 0.0 if found and _take(found) else min(LONGEST, max(IN_VAIN, 2 * pause))
+        time.sleep(pause)
 
 
 def answer() -> int:
@@ -45,24 +47,25 @@ def answer() -> int:
     return 0
 
 
-def _take(found: list[reports.Report]) -> None:
+def _take(found: list[reports.Report]) -> bool:
+    """Whether anything has come of it."""
     from eyas.remote.agent.real import system
 
-    _try(lambda: service.take(system(), found))
+    return bool(_try(lambda: service.take(system(), found)))
 
 
-def _try(do: Callable[[], list[Event]]) -> bool:
-    """One look; what happened, and what went wrong, goes to the journal."""
+def _try(do: Callable[[], list[Event]]) -> list[Event] | None:
+    """One look; what happened, and what went wrong (None then), goes to the journal."""
     try:
         events = do()
     except EyasError as error:
         sys.stderr.write(f"<3>{error.message}{f' ({error.hint})' if error.hint else ''}\n")
-        return False
+        return None
     except OSError as error:
         sys.stderr.write(f"<3>cannot look at outgoing connections: {error}\n")
-        return False
+        return None
     for event in events:
         words = [event.rule, event.what, event.address, event.destination, event.why]
         level = 4 if event.what in LOUD else 5
         sys.stderr.write(f"<{level}>{' '.join(word for word in words if word)}\n")
-    return True
+    return events

@@ -71,10 +71,13 @@ with socket.create_server(("::", 7001), family=socket.AF_INET6, dualstack_ipv6=T
 
 
 def test_users_and_services_are_told_apart(out: Egress, up: Upstream) -> None:
+    """Also by destination, where one user has several rules."""
     url = up.url(FILE, SIX)
-    argv = ("python3", "-c", MANY, "--count", "3", "--at-once", "1", "--family", "0", url)
-    assert len(json.loads(out.succeed("marked", "runuser", "-u", "anna", "--", *argv))) == 3
+    for site in (SIX, DUAL):
+        argv = ("python3", "-c", MANY, "--count", "3", "--at-once", "1", "--family", "0", up.url(FILE, site))
+        assert len(json.loads(out.succeed("marked", "runuser", "-u", "anna", "--", *argv))) == 3
     assert up.counts(SIX) == {"2001:db8:5:1::a": 3}
+    assert up.counts(DUAL) == {"2001:db8:5:1::c": 3}
     out.succeed("marked", "systemctl", "start", "job.service")
     out.many("marked", url, 2)
     assert up.counts(SIX) == {"2001:db8:5:1::a": 3, "2001:db8:5:1::b": 1, PUBLIC[6]: 2}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from eyas.lab.upstream import Upstream
 from tests.lab.egress.rig import DUAL, FOUR, PUBLIC, SIX, Egress
 
@@ -48,3 +50,19 @@ def test_tcp_goes_by_the_proxy_and_nothing_past_it(out: Egress, up: Upstream) ->
     assert up.counts(FOUR) == {LEAVE: 10, PUBLIC[4]: 10}
     assert out.host.execute("systemctl", "is-active", "redsocks.service").text == "inactive"
     assert "relay" not in out.rules()
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("socks5", 1080), ("http", 3128)])
+def test_a_container_is_the_proxy_of_another(out: Egress, up: Upstream, scheme: str, port: int) -> None:
+    shop = "10.0.8.20"
+    argv = ("timeout", "120", "python3", "-c", SOCKS, shop, str(port), shop)
+    with out.background("shop", *argv) as proxy:
+        assert proxy.stdout is not None
+        assert proxy.stdout.readline() == "ready\n"
+        out.edit(PLAIN, PROXIED.replace(f"socks5://{LISTEN}:{PORT}", f"{scheme}://shop:{port}"))
+        out.apply()
+        out.wait_names()
+        assert len(out.many("bystander", up.url(FILE, FOUR), 3)) == 3
+        assert up.counts(FOUR) == {PUBLIC[4]: 3}
+        assert proxy.stdout.readline() == f"{up.addresses[FOUR][0]} 80\n"
+        out.undo_edits()

@@ -94,9 +94,10 @@ def test_who_asks_for_a_pause_gets_it(cache: Cached, up: Upstream) -> None:
     retry(lambda: cache.ask("http://six.example.net/files/3")[0] == "200", "it is asked again", 30)
 
 
-def test_a_refused_address_is_told_and_another_one_tried(cache: Cached, up: Upstream) -> None:
+@pytest.mark.parametrize("refusal", ["429", "403"])
+def test_a_refused_address_is_told_and_another_one_tried(cache: Cached, up: Upstream, refusal: str) -> None:
     """Eight addresses with ten requests each, and 120 are needed: nobody sees that some were refused."""
-    up.set("pool.example.net", limit=10, ban=600)
+    up.set("pool.example.net", limit=10, ban=600, refusal=refusal)
     many = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}\n", f"{URL}/http/pool.example.net/files/[1-120]")
     answers = cache.succeed("forge", *many, timeout=180).split()
     assert answers == ["200"] * 120, f"{cache.said()}\n{cache.json('egress')['history']}"

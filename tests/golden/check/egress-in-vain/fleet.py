@@ -22,6 +22,9 @@ web = Container(
     base,
     parts=[front(Site("wiki.example.org", to=forge.port(80)))],
     forwards=[Forward(80)],
-    egress=[Egress("own", to=["wiki.example.org"])],
+    egress=[
+        Egress("own", to=["wiki.example.org"]),
+        Egress("far", to=["192.0.2.0/24", "2001:db8:9::/48"], via="default", ipv4="refused"),
+    ],
 )
 fleet = Fleet(Host("alpha", Uplink("eth0", "203.0.113.112/26", "2001:db8:5:1::2/64", gateway6="fe80::1"), Bridge("br0", "10.0.5.1/24", "fd00:5::1/64"), [forge, web], open=[Open(22)]))

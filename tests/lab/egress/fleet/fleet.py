@@ -46,6 +46,7 @@ bystander = ours("bystander", 30)
 marked = ours(
     "marked",
     40,
+    Egress("hers", to=["sources.example.net"], user="anna", via="2001:db8:5:1::c"),
     Egress("anna", user="anna", via="2001:db8:5:1::a"),
     Egress("job", unit="job.service", via="2001:db8:5:1::b"),
     Egress("few", to=["six.example.net"], via="default", ceiling=10),
