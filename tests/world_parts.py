@@ -259,8 +259,8 @@ class WorldTraffic:
             return ()
         return tuple(sorted({port for unit in units for port in self.open.get((container, unit), ())}))
 
-    def back(self, container: str) -> bool:
-        return container not in self.late
+    def back(self, door: Door) -> bool:
+        return door.machine not in self.late
 
     def forget(self, addresses: Sequence[str]) -> None:
         self.world.fuse.act()

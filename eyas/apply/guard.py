@@ -218,7 +218,7 @@ def uptime() -> float:
 def _paths(system: System, steps: Sequence[Step]) -> Iterator[str]:
     for step in steps:
         name = step.id.partition(":")[2]
-        if step.kind == "network" and step.verb in ("write", "remove"):
+        if step.kind == "network" and step.verb in ("write", "narrow", "remove"):
             yield f"{paths.NETWORK}/{name}"
         elif step.kind == "firewall":
             yield paths.FIREWALL

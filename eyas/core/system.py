@@ -10,7 +10,7 @@ Each part may raise `eyas.core.errors.Failed`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TYPE_CHECKING = False  # as in typing, whose import we do not pay for
 if TYPE_CHECKING:
@@ -287,13 +287,13 @@ class Containers(Protocol):
 @dataclass(frozen=True)
 class Door:
     """Where connections to a container arrive: its addresses, of both families, and by them the host's forwards.
-
-    ``ports`` are (tcp or udp, port of the container); none means all of them.
-    """
+    ``ports`` are (tcp or udp, port of the container); none means all. ``machine`` says whose sockets they are, where
+    that is not called like the container (one in its second slot)."""
 
     container: str
     addresses: tuple[str, ...]
     ports: tuple[tuple[str, int], ...] = ()
+    machine: str = field(default="", compare=False)
 
 
 class Traffic(Protocol):
@@ -318,7 +318,7 @@ class Traffic(Protocol):
         """The (protocol, port) pairs that processes of these units in a running container listen on for the outside.
         Sockets that systemd inside keeps open itself (systemd.socket(5)) do not count: they wait by themselves."""
 
-    def back(self, container: str) -> bool:
+    def back(self, door: Door) -> bool:
         """Whether somebody listens again wherever somebody did when all of it was held; also when nobody knows."""
 
     def forget(self, addresses: Sequence[str]) -> None:

@@ -44,7 +44,7 @@ class RealTraffic:
             self._began.setdefault(door, now)
             self._ends.update(ends)
             if not door.ports:
-                self._open.setdefault(door.container, connections.open_to_others(door.container))
+                self._open.setdefault(door.container, connections.open_to_others(door.machine or door.container))
             self._ahead = self._ahead or _begun()
 
     def release(self, door: Door) -> None:
@@ -117,8 +117,8 @@ class RealTraffic:
     def listening(self, container: str, units: Sequence[str]) -> tuple[tuple[str, int], ...]:
         return connections.listening(container, units)
 
-    def back(self, container: str) -> bool:
-        return self._open.get(container, frozenset()) <= connections.open_to_others(container)
+    def back(self, door: Door) -> bool:
+        return self._open.get(door.container, frozenset()) <= connections.open_to_others(door.machine or door.container)
 
     def forget(self, addresses: Sequence[str]) -> None:
         from eyas.host import conntrack

@@ -1,4 +1,8 @@
-"""Links of the host that containers hang on, by files of systemd-networkd whose names say whose they are."""
+"""Links of the host that containers hang on, by files of systemd-networkd whose names say whose they are.
+
+What comes has to be there before any container uses it, and what goes has to stay until none does: a file that only
+loses sections (a way, an address) is written last, when every container is what it is to be.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,16 @@ def link_of(content: str) -> str:
         elif section == "[NetDev]" and line.startswith("Name="):
             return line.removeprefix("Name=").strip()
     return ""
+
+
+def narrower(new: str, old: str) -> bool:
+    """Whether a file is the other one without some of its sections."""
+    left = iter(_sections(old))
+    return new != old and all(section in left for section in _sections(new))
+
+
+def _sections(content: str) -> list[str]:
+    return content.strip("\n").split("\n\n")
 
 
 def _look(system: System, step: Step, folder: str) -> Json:
@@ -63,6 +77,17 @@ def _reload_after(system: System, _step: Step, _saved: Json, boot: bool) -> None
         system.network.reload()
 
 
+def _narrow(system: System, step: Step, saved: Json) -> None:
+    _write(system, step, saved)
+    _reload(system, step, saved)
+
+
+def _widened(system: System, step: Step, saved: Json, boot: bool) -> None:
+    """At once, not when all else is back: the containers that come back are reached by what had gone."""
+    _back(system, step, saved, boot)
+    _reload_after(system, step, saved, boot)
+
+
 def _prepared(system: System, step: Step, saved: Json, boot: bool) -> None:
     """Take back a file that was written for the next boot: no link was made from it."""
     _back(system, step, saved, boot)
@@ -82,6 +107,7 @@ class Network:
     name = "network"
     verbs: Mapping[str, Deed] = {
         "write": Deed(_write, _look, _made),
+        "narrow": Deed(_narrow, _look, _widened),
         "store": Deed(_write, _look, _prepared),
         "remove": Deed(_remove, _look, _back),
         "reload": Deed(_reload),
@@ -97,8 +123,10 @@ class Network:
     def steps(self, change: Change, want: Resource | None, have: Resource | None) -> list[Step]:
         if change.action is Action.delete or want is None:
             return [SETTLE, Step(self.name, "remove", change.id, Phase.remove)]
-        content = want.fields["content"]
-        return [SETTLE, Step(self.name, "write", change.id, Phase.network, {"content": content}), RELOAD]
+        content: dict[str, Json] = {"content": want.fields["content"]}
+        if have is not None and narrower(str(want.fields["content"]), str(have.fields["content"])):
+            return [Step(self.name, "narrow", change.id, Phase.publish, content)]
+        return [SETTLE, Step(self.name, "write", change.id, Phase.network, content), RELOAD]
 
     def observe(self, system: System) -> list[Resource]:
         found = []

@@ -132,13 +132,13 @@ def _unit(change: Change, want: Resource | None, have: Resource | None) -> _Done
     return _Done([step for step in kind_of("unit").steps(change, want, have) if step.verb == "write"])
 
 
-def _only(verb: str, instead: str) -> Callable[[Change, Resource | None, Resource | None], _Done]:
-    """Of the kind's steps one verb, by one that writes files only. What is removed is in use until then."""
+def _only(instead: str, *verbs: str) -> Callable[[Change, Resource | None, Resource | None], _Done]:
+    """Of the kind's steps those of some verbs, by one that writes files only. What is removed is in use until then."""
 
     def done(change: Change, want: Resource | None, have: Resource | None) -> _Done:
         if want is None:
             return _Done(why=AT_ONCE)
-        found = [step for step in kind_of(change.kind).steps(change, want, have) if step.verb == verb]
+        found = [step for step in kind_of(change.kind).steps(change, want, have) if step.verb in verbs]
         return _Done([replace(step, verb=instead) for step in found])
 
     return done
@@ -173,9 +173,9 @@ def _never(_change: Change, _want: Resource | None, _have: Resource | None) -> _
 _PREPARED: dict[str, Callable[[Change, Resource | None, Resource | None], _Done]] = {
     "container": _container,
     "unit": _unit,
-    "network": _only("write", "store"),
-    "names": _only("write", "stage"),
-    "firewall": _only("load", "store"),
+    "network": _only("store", "write", "narrow"),
+    "names": _only("stage", "write"),
+    "firewall": _only("store", "load"),
     "sysctl": _sysctl,
     "user": _new_only,
     "directory": _new_only,

@@ -258,6 +258,21 @@ def test_stateless_no_more(slot: str) -> None:
         serves(ground.world)
 
 
+def test_out_of_the_second_slot_nothing_is_taken_away_too_early() -> None:
+    """New connections wait before anything changes for it, the way to it goes when nobody needs it any more, and what
+    was led to it is led anew: a client that asked there would ask there for ever."""
+    with fast_folder() as folder:
+        ground = Ground(folder)
+        ground.reach(OLD)  # type: ignore[arg-type]
+        ground.reach(NEW)  # type: ignore[arg-type]
+        once = fleet(PLAIN, stateless=False)
+        steps = [s for s in ground.plan(once).steps if s.id == "container:web" or s.kind == "network"]  # type: ignore[arg-type]
+        chain = ["settle", "configure", "hold", "drain", "stop", "discard", "start", "ready", "release", "watch"]
+        assert [step.verb for step in steps] == [*chain, "narrow"]
+        ground.reach(once)  # type: ignore[arg-type]
+        assert ground.world.traffic.forgotten[-1] == ("100.96.5.10", "fd00:5::8000:0:0:10")
+
+
 def test_a_removed_one_leaves_nothing() -> None:
     with fast_folder() as folder:
         ground = Ground(folder)

@@ -111,8 +111,10 @@ class Container:
         if want is not None and have is not None and change.impact is Impact.beside:
             return steps + beside.replaced(change, want, have, spec(want), self._well(change, want))
         if want is not None and have is not None and slot == "b" and not want.fields.get("stateless"):
-            up = self._up(change, want) if running(have) or want.fields.get("autostart", True) else []
-            return steps + beside.moved(change, have, self._configured(change, want, None), up)
+            up = [Step(self.name, "start", change.id, Phase.start), *self._well(change, want, Phase.ready)]
+            starts = running(have) or want.fields.get("autostart", True)
+            files = self._configured(change, want, None)
+            return steps + beside.moved(change, want.fields, have, files, up if starts else [])
         some = want or have
         assert some is not None
         steps += beside.addressed(self._steps(change, want, have), slot, some.fields)
@@ -170,11 +172,11 @@ class Container:
         ready, watch = self._well(change, want)
         return [*before, restart, ready, *after, watch]
 
-    def _well(self, change: Change, want: Resource) -> list[Step]:
+    def _well(self, change: Change, want: Resource, phase: Phase = Phase.restart) -> list[Step]:
         """Wait until it is up, and see that it stays so."""
         units = health.declared(want.fields)
-        ready = self._ready(change, want, units=units, phase=Phase.restart)
-        return [ready, self._watch(change, want, Phase.restart, units, probes=True)]
+        ready = self._ready(change, want, units=units, phase=phase)
+        return [ready, self._watch(change, want, phase, units, probes=True)]
 
     def _watch(
         self, change: Change, want: Resource, phase: Phase, units: Sequence[str], *, probes: bool = False

@@ -16,7 +16,6 @@ its connections do. Until ``retire`` the old one was never touched, so before th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from eyas.core import paths
@@ -27,7 +26,7 @@ from eyas.kind import snapshot
 from eyas.kind.common import RELOAD, RELOAD_REMOVED, SETTLE, Deed, integer, table
 from eyas.kind.container import disk, power
 from eyas.kind.container.boot import copies
-from eyas.kind.container.chain import DRAIN, drained, in_force
+from eyas.kind.container.chain import DRAIN, HOLD, addresses, drained, forget, in_force
 from eyas.kind.container.health import state_of
 from eyas.kind.container.text import render_unit, words
 from eyas.kind.ruleset import lead, load, refresh
@@ -127,19 +126,26 @@ def _own(spec: Fields) -> list[Json]:
     return [plain(address) for key in ("address4", "address6") if (address := own(spec, key))]
 
 
-def moved(change: Change, have: Resource, configured: Sequence[Step], up: Sequence[Step]) -> list[Step]:
-    """A container that is stateless no more, out of the second slot: stopped there, started as every other one."""
+def moved(change: Change, want: Fields, have: Resource, configured: Sequence[Step], up: Sequence[Step]) -> list[Step]:
+    """A container that is stateless no more, out of the second slot: stopped there, started as every other one. New
+    connections wait meanwhile, as with any restart; they are led anew when they are let in. ``up`` starts it, waits
+    until it is well, and sees that it stays so."""
     old = machine(have.name, "b")
     args: dict[str, Json] = {"machine": old, "stop_timeout": have.fields.get("stop_timeout")}
+    stop: dict[str, Json] = {**args, "addresses": _own(sited(have.fields, "b"))}
     drain: dict[str, Json] = {"machine": old, "seconds": integer(have.fields.get("drain"), DRAIN)}
+    hold: dict[str, Json] = {"addresses": [*addresses(have.fields, want)], "seconds": integer(want.get("hold"), HOLD)}
     return [
         Step("container", "settle", change.id, Phase.prepare, {"machine": old}),
         *configured,
+        *([Step("container", "hold", change.id, Phase.stop, {"machine": old, **hold})] if up else []),
         Step("container", "drain", change.id, Phase.stop, drain),
-        Step("container", "stop", change.id, Phase.stop, args),
+        Step("container", "stop", change.id, Phase.stop, stop),
         Step("container", "discard", change.id, Phase.remove, args),
         RELOAD_REMOVED,
-        *up,
+        *up[:-1],
+        *([Step("container", "release", change.id, Phase.ready, hold)] if up else []),
+        *up[-1:],
     ]
 
 
@@ -187,7 +193,7 @@ def _unbegin(system: System, step: Step, saved: Json, boot: bool) -> None:
     _refuse_current(system, step, "stop")
     drained(system, machine_of(step), integer(step.args.get("drain"), DRAIN))
     power.start.undo(system, step, saved, boot)
-    _forget(system, step)
+    forget(system, step)
 
 
 def _look_at_slot(system: System, step: Step, _folder: str) -> Json:
@@ -243,14 +249,7 @@ def _retire(system: System, step: Step, _saved: Json) -> None:
     # Alone: whoever is ordered after it goes on running, with the generation that took over.
     system.units.stop([unit], timeout=integer(step.args.get("stop_timeout"), 10) + 60, alone=True)
     system.units.reset_failed([unit])
-    _forget(system, step)
-
-
-def _forget(system: System, step: Step) -> None:
-    """What was still led to a generation that is gone is led to the other one: UDP goes on there, and who has a TCP
-    connection is told that it has ended."""
-    with suppress(Failed):  # it would have ended by itself, later
-        system.traffic.forget(words(step.args.get("addresses")))
+    forget(system, step)
 
 
 def _unretire(system: System, step: Step, saved: Json, boot: bool) -> None:

@@ -17,9 +17,10 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from eyas.core import paths
-from eyas.core.errors import EyasError
+from eyas.core.errors import EyasError, Failed
 from eyas.core.system import Door, System
 from eyas.core.words import Fields, Json, Step
 from eyas.kind.common import Deed, integer, table
@@ -43,7 +44,8 @@ def addresses(*specs: Fields) -> list[str]:
 
 
 def door_of(step: Step) -> Door:
-    return Door(split(name_of(step))[0], tuple(words(step.args.get("addresses"))))
+    name = name_of(step)
+    return Door(split(name)[0], tuple(words(step.args.get("addresses"))), machine=name)
 
 
 def _table_in(system: System, path: str) -> dict[str, Json]:
@@ -161,12 +163,19 @@ def cut_off(name: str, seconds: int, busy: Sequence[str]) -> str | None:
 def _release(system: System, step: Step, _saved: Json) -> None:
     if not integer(step.args.get("seconds"), HOLD):
         return
-    name = name_of(step)
-    if not tables(spec_on_disk(system, name).get("probes")):  # nothing has told more than that systemd is up
+    door = door_of(step)
+    if not tables(spec_on_disk(system, door.machine).get("probes")):  # nothing has told more than that systemd is up
         until = time.monotonic() + LISTENS
-        while not system.traffic.back(name) and time.monotonic() < until:
+        while not system.traffic.back(door) and time.monotonic() < until:
             time.sleep(PAUSE)
-    system.traffic.release(door_of(step))
+    system.traffic.release(door)
+
+
+def forget(system: System, step: Step) -> None:
+    """What was still led to the addresses of a generation that is gone (``addresses``) is led anew: UDP goes on, and
+    who has a TCP connection is told that it has ended."""
+    with suppress(Failed):  # it would have ended by itself, later
+        system.traffic.forget(words(step.args.get("addresses")))
 
 
 hold = Deed(_hold)

@@ -14,7 +14,7 @@ from eyas.core.errors import Failed
 from eyas.core.system import System, UnitState
 from eyas.core.words import Json, Step
 from eyas.kind.common import Deed, ManyDeed, integer, table
-from eyas.kind.container.chain import Back, in_force, spec_on_disk, tied
+from eyas.kind.container.chain import Back, forget, in_force, spec_on_disk, tied
 from eyas.kind.container.disk import name_of
 from eyas.kind.container.health import (
     calm,
@@ -69,6 +69,9 @@ def _stop(system: System, steps: Steps) -> None:
     # Beyond the unit's own limit systemd kills; ours is only there so that we never wait for ever.
     system.units.stop(_units(steps), timeout=longest + 60)
     system.units.reset_failed(_units(steps))
+    for step, _ in steps:
+        if step.args.get("addresses"):  # nobody comes back there
+            forget(system, step)
 
 
 def _settle(system: System, step: Step, saved: Json, boot: bool) -> None:

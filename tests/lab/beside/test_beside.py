@@ -70,6 +70,28 @@ def test_both_are_one_to_others(pair: Pair) -> None:
     assert logs.count("Stopped serve.service") >= 2, "what both generations said, and more"
 
 
+def test_stateless_no_more_and_again(pair: Pair) -> None:
+    """A restart each time, whichever slot it was in: clients wait, the other container does not notice."""
+    if pair.alone() == "a":
+        pair.write(edited(FLEET, BIGGER))
+        pair.eyas("apply")
+    assert pair.alone() == "b"
+    mill, once = pair.invocations()["mill"], edited(FLEET, (", stateless=True", ""))
+    with pair.load(URL, rate=50) as load:
+        for text in (once, FLEET):
+            pair.write(text)
+            impacts = {row["owner"]: row["impact"] for row in pair.plan()["changes"] if row["kind"] == "container"}
+            assert impacts == {"web": "restart", "mill": "live"}, "mill starts after it, whichever slot that is"
+            pair.eyas("apply", "--yes")
+            assert pair.differs(text) == []
+            assert list(pair.slots()) == ["a"]
+            assert pair.invocations()["mill"] == mill
+    assert load.failed == 0, load.seen
+    assert load.longest < 30, "nobody waits for longer than the hold"
+    assert pair.alone() == "a"
+    assert len(generations(load)) > 2
+
+
 def test_after_a_boot_the_current_one_runs_alone(pair: Pair) -> None:
     if pair.alone() == "a":
         pair.write(edited(FLEET, BIGGER))
