@@ -37,7 +37,9 @@ def count(value: object) -> object:
 
 SHORT = "minutely|hourly|daily|weekly|monthly|quarterly|semi-?annually|bi-?annually|yearly|annually|annual|anually"
 DAYS = "mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs?(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
-WEEKDAYS = rf"(?:{DAYS})(?:(?:,|\.\.|-)(?:{DAYS}))*,?"
+SPAN = rf"(?:{DAYS})(?:(?:\.\.|-)(?:{DAYS}))?"
+WEEKDAYS = rf"{SPAN}(?:,{SPAN})*,?"
+WEEK = "montuewedthufrisatsun"
 STEP = r"/(?=\d*[1-9])\d+"
 NUMBER = r"\*|\d+(?:\.\.\d+)?"
 PLACE = rf"(?:{NUMBER})(?:{STEP})?(?:,(?:{NUMBER})(?:{STEP})?)*"
@@ -49,6 +51,7 @@ CALENDAR = re.compile(
     rf"(?i:{SHORT})(?: (?:{ZONE}))?"
     rf"|(?!$)(?P<weekday>(?i:{WEEKDAYS}))?(?:(?:^| ){DATE})?(?:(?:^| ){CLOCK})?(?: (?:{ZONE}))?"
 )
+SPANS = re.compile(r"(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)(/)?")
 ENDS = {"month": (1, 12), "day": (1, 31), "hour": (0, 23), "minute": (0, 59), "second": (0, 60)}
 
 
@@ -66,4 +69,13 @@ def calendar(value: object) -> object:
         wrong = next((number for number in numbers if not least <= int(number) <= most), None)
         if wrong is not None:
             return refuse(f"{place}s are between {least} and {most}, not {wrong}")
+    for span in (found["weekday"] or "").split(","):
+        first, *last = re.split(r"\.\.|-", span.lower())
+        if last and WEEK.index(last[0][:3]) < WEEK.index(first[:3]):
+            return refuse(f"{span} ends before it begins: a week is from Monday to Sunday", 'write "Sat,Sun,Mon..Thu"')
+    for place in ("year", *ENDS):
+        for begin, end, step in SPANS.findall(found[place] or ""):
+            # Seconds have fractions, and systemd steps by a whole one.
+            if float(end) < float(begin) + (1 if place == "second" and not step else 0):
+                return refuse(f"{begin}..{end} of {place}s holds nothing")
     return value
