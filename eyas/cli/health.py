@@ -13,19 +13,22 @@ from eyas.status import stacks as compose
 if TYPE_CHECKING:
     from eyas.remote.transport import Transport
 
-PATIENCE = 5  # seconds for the probes of one container: it is up already, so they pass at once or not at all
+PATIENCE = 5  # seconds in which the probes of one container are tried again: it is up already
+LONGEST = {"command": 30, "http": 10}
+"""Seconds that one try may take (the probe script's own limits). On a busy machine a self-test is slow, and well."""
+ANSWER = 60  # seconds for whatever else is asked, at the same time
 PROBE = f"{paths.PROGRAMS}/probe"
 
 
 class Look:
     """Questions under way; `facts` waits for the answers. ``machines`` are running containers, each with the name of
-    its machine; ``probed`` are those that have probes; ``stacks`` are names of Compose stacks by container."""
+    its machine; ``probed`` the probes of those that have some; ``stacks`` names of Compose stacks by container."""
 
     def __init__(
         self,
         way: Transport,
         machines: Mapping[str, str],
-        probed: Sequence[str],
+        probed: Mapping[str, Json],
         stacks: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         def ask(*argv: str) -> Running:
@@ -33,7 +36,11 @@ class Look:
 
         self._way = way
         self._machines = machines
-        self._probes = {name: ask("timeout", str(PATIENCE), PROBE, machines[name]) for name in probed}
+        self._limits = {name: limit(probes) for name, probes in probed.items()}
+        self._probes = {
+            name: ask("timeout", str(limit), PROBE, machines[name], str(PATIENCE))
+            for name, limit in self._limits.items()
+        }
         self._failed = {
             name: ask("systemctl", f"--machine={machine}", "list-units", "--failed", "--plain", "--no-legend", "--full")
             for name, machine in machines.items()
@@ -47,7 +54,7 @@ class Look:
     def facts(self) -> dict[str, dict[str, Json]]:
         """By container: ``probes`` as lists of (ok or failed, probe, what was seen), ``failed_units`` by name,
         ``stacks`` as they say."""
-        answers = {name: _end(asked) for name, asked in self._probes.items()}
+        answers = {name: _end(asked, self._limits[name] + ANSWER) for name, asked in self._probes.items()}
         listed = _end(start(self._way.command(["grep", "-r", "", paths.PROBES]))) if answers else None
         lines = probe_lines(listed.text if listed is not None else "")
         found: dict[str, dict[str, Json]] = {}
@@ -55,23 +62,32 @@ class Look:
             units = _end(asked)
             found[name] = {"failed_units": [*failed_units(units.text)] if units is not None and units.code == 0 else []}
             if name in answers:
-                found[name]["probes"] = [*_probes(answers[name], lines.get(self._machines[name], []))]
+                found[name]["probes"] = [*self._seen(name, answers[name], lines)]
             if self._stacks.get(name):
                 said = {stack: _end(answer) for stack, answer in self._stacks[name].items()}
                 found[name]["stacks"] = [compose.read(stack, end.text if end else "") for stack, end in said.items()]
         return found
 
+    def _seen(self, name: str, answer: Result | None, lines: Mapping[str, Sequence[Json]]) -> Sequence[Json]:
+        return _probes(answer, lines.get(self._machines[name], []), self._limits[name])
 
-def _end(asked: Running) -> Result | None:
+
+def limit(probes: Json) -> int:
+    """Seconds after which nothing more is expected of the probes of a container."""
+    rows = probes if isinstance(probes, list) else []
+    return PATIENCE + sum(LONGEST.get(str(row.get("type")), 0) for row in rows if isinstance(row, dict))
+
+
+def _end(asked: Running, seconds: int = ANSWER) -> Result | None:
     try:
-        return asked.wait(timeout=PATIENCE * 4, check=False)
+        return asked.wait(timeout=seconds, check=False)
     except CommandFailed:  # it took too long: that tells something too
         return None
 
 
-def _probes(answer: Result | None, lines: Sequence[Json]) -> Sequence[Json]:
+def _probes(answer: Result | None, lines: Sequence[Json], seconds: int) -> Sequence[Json]:
     if answer is None or answer.code == 124:  # timeout(1): the file tells of an earlier time
-        return [["failed", "probes", f"no answer within {PATIENCE} s"]]
+        return [["failed", "probes", f"no answer within {seconds} s"]]
     if lines or answer.code == 0:
         return lines
     last = answer.error.splitlines()[-1:]

@@ -46,7 +46,7 @@ def made(session: Session) -> Report:
     actual = session.observed().resources
     running = {r.name: r for r in actual.values() if r.kind == "container" and _runs(r)}
     machines = {name: machine(name, str(resource.fields.get("slot") or "a")) for name, resource in running.items()}
-    probed = [name for name, resource in running.items() if resource.fields.get("probes")]
+    probed = {name: probes for name, resource in running.items() if (probes := resource.fields.get("probes"))}
     connection = session.connect()
     stacks = {name: own for name, resource in running.items() if (own := compose.declared(resource.fields))}
     look = Look(connection.transport, machines, probed, stacks)

@@ -14,6 +14,7 @@ from eyas.cli.crossing import Crossing
 from eyas.cli.session import Session
 from eyas.core.errors import UsageError
 from eyas.core.events import Event
+from eyas.core.words import Json
 from eyas.status.topics import HOST, OUTSIDE
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def verified(session: Session, place: str | None = None) -> Verified:
     look = Look(
         session.connect().transport,
         {home.name: running[home.name] for home in homes if home.name in running},
-        [name for name in _probed(session) if name in running and crossing.wanted(name)],
+        {name: own for name, own in _probed(session).items() if name in running and crossing.wanted(name)},
     )
     seen, flags = crossing.seen(), crossing.flags()
     topics = everything.topics(host, declared, [*running], flags, time.time())
@@ -97,8 +98,9 @@ def _wanted(session: Session, place: str | None) -> Callable[[str], bool]:
     return lambda other: other == place
 
 
-def _probed(session: Session) -> list[str]:
-    return [r.name for r in session.observed().resources.values() if r.kind == "container" and r.fields.get("probes")]
+def _probed(session: Session) -> dict[str, Json]:
+    containers = (r for r in session.observed().resources.values() if r.kind == "container")
+    return {container.name: own for container in containers if (own := container.fields.get("probes"))}
 
 
 def _differences(session: Session) -> int:

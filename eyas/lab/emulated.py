@@ -165,7 +165,7 @@ class Emulated:
 
     def inside(self, container: str, script: str, timeout: float = 600) -> str:
         """A shell script in a container there."""
-        where = ["systemd-run", f"--machine={container}", "--quiet", "--pipe", "--wait", "--"]
+        where = ["systemd-run", f"--machine={container}", "--quiet", "--pipe", "--wait", "--collect", "--"]
         return self.succeed(*where, "sh", "-ec", script, timeout=timeout)
 
     def console(self) -> str:

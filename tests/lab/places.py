@@ -193,4 +193,5 @@ class Places:
 def _inside(place: str, argv: Sequence[str]) -> list[str]:
     if place in ("internet", "host"):
         return list(argv)
-    return ["systemd-run", f"--machine={place}", "-q", "--pipe", "--wait", "--", *argv]
+    # A unit that is left as failed would be one more thing that is not well there.
+    return ["systemd-run", f"--machine={place}", "-q", "--pipe", "--wait", "--collect", "--", *argv]

@@ -1,5 +1,7 @@
 #!/bin/bash
-# probe NAME: wait until the probes of a container pass, or say which did not.
+# probe NAME [SECONDS]: wait until the probes of a container pass, or say which did not.
+#
+# SECONDS is for one that is up already: after them nothing is tried again, but what is being tried may end.
 #
 # Run by the container's unit when the container has said that it is ready, so that units ordered after it wait for
 # this too. Result in /run/eyas/probes/NAME, a line each: ok|failed <tab> probe <tab> what was seen.
@@ -11,6 +13,7 @@ env=/etc/eyas/containers/$name.env
 result=/run/eyas/probes/$name
 mkdir -p /run/eyas/probes
 lines= code=0 seen= title=
+last=${2:+$((SECONDS + $2))}
 
 # Another container may have had these addresses a moment ago, and the host would go on sending to that one for a while.
 # shellcheck disable=SC2086  # several words
@@ -67,7 +70,7 @@ try_unit() { # unit
 }
 
 wait_for() { # index
-    local type port path status contains argv unit timeout end
+    local type port path status contains argv unit timeout end began=$SECONDS
     get "$1" TYPE type; get "$1" PORT port; get "$1" PATH path; get "$1" STATUS status
     get "$1" CONTAINS contains; get "$1" ARGV argv; get "$1" UNIT unit; get "$1" TIMEOUT timeout
     eval "argv=($argv)" # written by eyas with every word quoted
@@ -78,6 +81,7 @@ wait_for() { # index
     unit) title="unit $unit" ;;
     esac
     end=$((SECONDS + timeout)) seen="not tried"
+    [ "$end" -le "${last:-$end}" ] || end=$last
     local pause=0.02
     while :; do
         case $type in
@@ -94,7 +98,7 @@ wait_for() { # index
         [ "$type" = unit ] && [ "$seen" = failed ] && break
         [ "$type" = command ] && [[ $seen == "exit status 78"* ]] && break # EX_CONFIG: waiting will not help
         sleep $pause
-        [ $SECONDS -lt $((end - timeout + 2)) ] || pause=0.2
+        [ $SECONDS -lt $((began + 2)) ] || pause=0.2
     done
     lines+="failed"$'\t'"$title"$'\t'"$seen"$'\n'
     return 1

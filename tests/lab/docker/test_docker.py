@@ -25,6 +25,16 @@ def test_the_selftest_passes_at_every_start(docks: Docks, name: str) -> None:
     assert docks.missed(name) == []
 
 
+def test_a_slow_selftest_is_waited_for(docks: Docks) -> None:
+    """By status too, which tries no more after a while: another one has the lock for longer than that."""
+    hold = ("flock", "/run/lock/eyas-selftest.lock", "sh", "-c", "echo has it; sleep 7")
+    with docks.background("dock", *hold) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "has it\n"
+        assert (docks.status()["dock"]["health"], docks.status()["dock"]["failing"]) == ("healthy", [])
+        assert process.wait() == 0
+
+
 def test_docker_has_one_grant_and_podman_none(docks: Docks) -> None:
     units = {name: docks.host.succeed("cat", f"/etc/systemd/system/systemd-nspawn@{name}.service") for name in ENGINES}
     assert "--system-call-filter=add_key keyctl" in units["dock"]
