@@ -17,7 +17,16 @@ from eyas.model.compose_files import Read, read
 from eyas.model.compose_text import Unreadable, env_file, fill
 from eyas.parts import compose
 from eyas.parts.scripts.compose.bases import bases, exact
-from eyas.parts.scripts.compose.model import Backoff, differing, held_back, prepared, renewed, restarts, row
+from eyas.parts.scripts.compose.model import (
+    Backoff,
+    differing,
+    emptied,
+    held_back,
+    prepared,
+    renewed,
+    restarts,
+    row,
+)
 
 VALUES = {"X": "x", "EMPTY": ""}
 
@@ -301,6 +310,14 @@ def test_only_what_is_concerned_differs() -> None:
     assert differing(model(), {}) == ["db", "own", "web"]
     assert differing(model(db={**RESOLVED["services"]["db"], "depends_on": {}}), before) == []
     assert differing(model(db={**RESOLVED["services"]["db"], "scale": 2}), before) == ["db"]
+
+
+def test_folders_that_files_leave_empty() -> None:
+    """The deepest first; one that a service is shown stays, for what runs would keep a folder that is no more."""
+    shown = {"services": {"web": {"volumes": [{"type": "bind", "source": "/srv/wiki/pages", "target": "/www"}]}}}
+    gone = ("pages/old/index.html", "conf/a/b/c", "conf/a/d", "compose.yml")
+    assert emptied(gone, "/srv/wiki", shown) == ["conf/a/b", "conf/a", "pages/old", "conf"]
+    assert emptied(gone[:1], "/srv/wiki", {}) == ["pages/old", "pages"]
 
 
 def test_a_network_that_changes() -> None:

@@ -39,7 +39,7 @@ def test_one_changed_nineteen_untouched(stacks: Stacks) -> None:
     stacks.apply()
     again = stacks.ids()
     assert changed(now, again) == {"web"}
-    assert stacks.execute("stacks", "ls", "/var/lib/compose/twenty/notes/note").code != 0
+    assert stacks.execute("stacks", "ls", "/var/lib/compose/twenty/notes").code != 0, "its folder is gone with it"
     assert stacks.get("stacks", "http://127.0.0.1:8000/") == "from another folder"
     stacks.edit("-h /www", "-v -h /www", "compose/twenty/web/run")
     stacks.apply()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,9 +25,12 @@ class Refused(Exception):
 class Docker:
     """The daemon's API, over its socket."""
 
+    def __init__(self, path: str = SOCKET) -> None:
+        self.path = path
+
     def ask(self, method: str, path: str, timeout: float = 60) -> Any:
         connection = http.client.HTTPConnection("docker", timeout=timeout)
-        connection.sock = _socket(timeout)
+        connection.sock = _socket(self.path, timeout)
         try:
             connection.request(method, path, headers={"Content-Length": "0"} if method == "POST" else {})
             answer = connection.getresponse()
@@ -67,23 +71,24 @@ class Docker:
     def listen(self, project: str, heard: threading.Event) -> None:
         """Set ``heard`` whenever something happens to a container of the project; for a thread, never ends."""
         while True:
-            try:
-                with _socket(None) as sock:
-                    wanted = quote(json.dumps({"label": [f"{LABEL}.project={project}"], "type": ["container"]}))
-                    sock.sendall(f"GET /events?filters={wanted} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
-                    while data := sock.recv(65536):
-                        if b'"exec_' not in data:  # those of health checks would wake us all the time
-                            heard.set()
-            except (OSError, Refused):  # it restarts
-                pass
+            self.hear(project, heard)
             time.sleep(1)
 
+    def hear(self, project: str, heard: threading.Event) -> None:
+        """The same, until Docker is away: it restarts."""
+        with suppress(OSError, Refused), _socket(self.path, None) as sock:
+            wanted = quote(json.dumps({"label": [f"{LABEL}.project={project}"], "type": ["container"]}))
+            sock.sendall(f"GET /events?filters={wanted} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+            while data := sock.recv(65536):
+                if b'"exec_' not in data:  # those of health checks would wake us all the time
+                    heard.set()
 
-def _socket(timeout: float | None) -> socket.socket:
+
+def _socket(path: str, timeout: float | None) -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     made.settimeout(timeout)
     try:
-        made.connect(SOCKET)
+        made.connect(path)
     except OSError as error:
         made.close()
         raise Refused(f"cannot reach Docker: {error.strerror}") from None

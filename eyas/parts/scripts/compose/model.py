@@ -9,6 +9,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from .bases import exact
@@ -149,6 +150,14 @@ def _shown(service: Model, model: Model, directory: str) -> list[str]:
             found.append(str(((model.get(kind) or {}).get(use.get("source")) or {}).get("file") or ""))
     inside = [posixpath.relpath(path, directory) for path in found if path.startswith(directory.rstrip("/") + "/")]
     return sorted(inside)
+
+
+def emptied(gone: Iterable[str], directory: str, model: Model) -> list[str]:
+    """Folders of files that are gone, the deepest first: they go too if nothing is left in them, but for those that a
+    service is shown, whose running container would go on with one that is no more."""
+    shown = {v.get("source") for s in (model.get("services") or {}).values() for v in s.get("volumes") or []}
+    folders = {str(folder) for name in gone for folder in [*PurePosixPath(name).parents][:-1]}
+    return sorted((f for f in folders if posixpath.join(directory, f) not in shown), key=lambda f: (-f.count("/"), f))
 
 
 def _digest(manifest: Mapping[str, str], paths: Iterable[str], more: str = "") -> str:

@@ -18,11 +18,12 @@ from typing import Any
 from urllib.parse import quote
 
 from .docker import Docker, Refused, notify, systemctl, write
-from .model import JOB, POLICY, Backoff, differing, held_back, prepared, renewed, restarts, row, wanted
+from .model import JOB, POLICY, Backoff, differing, emptied, held_back, prepared, renewed, restarts, row, wanted
 
 ETC = Path("/etc/eyas/compose")
 RUN = Path("/run/eyas-compose")
 PROGRAM = "/usr/local/bin/eyas-compose"
+NOTES = ".eyas-files"  # in a stack's directory: what of it is the folder's
 LOOK = 5.0  # seconds between two looks when nothing is heard
 
 
@@ -89,6 +90,7 @@ class Stack:
             self._compose([*up, "--no-recreate"], environment, 3600)
         (self.run / "next.json").replace(self.current)
         self._sweep(spec, model, running)
+        self._deployed(directory, manifest, model)
         return busy
 
     def _environment(self, spec: dict[str, Any]) -> dict[str, str]:
@@ -122,12 +124,23 @@ class Stack:
                 if target.is_dir():  # made by Docker for a bind whose file was not there yet
                     target.rmdir()
                 new.replace(target)
-        notes = directory / ".eyas-files"
-        for name in json.loads(notes.read_text()) if notes.exists() else []:
+        notes = directory / NOTES
+        before = json.loads(notes.read_text()) if notes.exists() else []
+        for name in before:
             if name not in manifest:
                 (directory / name).unlink(missing_ok=True)
-        write(notes, json.dumps(sorted(manifest)))
+        write(notes, json.dumps(sorted({*before, *manifest})))  # those that go, until their folders have gone too
         return manifest
+
+    def _deployed(self, directory: Path, manifest: dict[str, str], model: dict[str, Any]) -> None:
+        """All is up: empty folders go, and what the folder had before is known no more."""
+        gone = {*json.loads((directory / NOTES).read_text())} - {*manifest}
+        for folder in emptied(gone, str(directory), model):
+            try:
+                (directory / folder).rmdir()
+            except OSError:  # services have written there, or it is gone
+                continue
+        write(directory / NOTES, json.dumps(sorted(manifest)))
 
     def _busy(self, model: dict[str, Any], running: dict[str, list[dict[str, Any]]]) -> list[str]:
         """Services that would be made anew, or go, in the middle of a job."""
