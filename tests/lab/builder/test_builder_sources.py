@@ -6,13 +6,12 @@ import hashlib
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.lab.builder.forge import POOL, Forge, simple
-
-pytestmark = pytest.mark.long
 
 ADDRESS = "198.51.100.10"
 URL = f"http://{ADDRESS}:8000"
@@ -58,13 +57,48 @@ class Upstream:
 @pytest.fixture
 def upstream(forge: Forge, tmp_path: Path) -> Iterator[Upstream]:
     made = Upstream(tmp_path)
-    program = Path(__file__).with_name("upstream.py").read_text()
-    forge.succeed("forge", "sh", "-c", "rm -rf /var/cache/package-builder/*")
-    with forge.background("internet", "python3", "-c", program, ADDRESS, "8000", str(tmp_path)):
-        forge.host.wait_until(lambda: forge.get("forge", f"{URL}/text") != "", "upstream answers", 20)
+    forget(forge)
+    with served(forge, tmp_path):
         yield made
 
 
+def forget(forge: Forge) -> None:
+    """Nothing of an upstream is known."""
+    forge.succeed("forge", "sh", "-c", "rm -rf /var/cache/package-builder/*")
+
+
+@contextmanager
+def served(forge: Forge, place: Path) -> Iterator[None]:
+    """It answers; before and after this, connections to it are refused."""
+    program = Path(__file__).with_name("upstream.py").read_text()
+    with forge.background("internet", "python3", "-c", program, ADDRESS, "8000", str(place)):
+        forge.host.wait_until(lambda: forge.get("forge", f"{URL}/text") != "", "upstream answers", 20)
+        yield
+
+
+def test_an_upstream_that_is_not_there_fails_nobody(forge: Forge, tmp_path: Path) -> None:
+    """It refuses connections: those who need a file or a repository of it come when it does, all others before."""
+    version = str(int(time.time()))
+    absent = Upstream(tmp_path)
+    forget(forge)
+    file = {"source": f"({URL}/text)", "sha256sums": f"({absent.sum})"}
+    repository = {"source": f'("mine::git+{URL}/mine/.git")', "sha256sums": "(SKIP)"}
+    try:
+        for name, values in (("fromfile", file), ("floating", repository), ("alone", {})):
+            forge.put(simple(name, version, **values))
+        late = forge.queue("fromfile", "floating")
+        forge.published("alone")
+        forge.host.wait_until(lambda: all(forge.builds()[id]["delays"] for id in late), "they are delayed", 60)
+        for row in (forge.builds()[id] for id in late):
+            assert row["state"] in ("waiting", "running"), row
+            assert ADDRESS in row["why"], row
+        with served(forge, tmp_path):
+            assert {row["state"] for row in forge.over(late).values()} == {"published"}
+    finally:
+        forge.remove("fromfile", "floating", "alone")
+
+
+@pytest.mark.long
 def test_an_upstream_that_is_away_delays_those_who_need_it_and_nobody_else(forge: Forge, upstream: Upstream) -> None:
     """429 with a pause: what is cached and what needs nothing is built meanwhile; the rest when upstream is back."""
     version = str(int(time.time()))
@@ -109,6 +143,7 @@ def test_an_upstream_that_is_away_delays_those_who_need_it_and_nobody_else(forge
         forge.remove(*names)
 
 
+@pytest.mark.long
 def test_old_versions_go_by_rule_and_a_mirror_follows(forge: Forge) -> None:
     """Two versions of each stay; rsync takes packages before the database that names them, and drops them after."""
     first = int(time.time())
@@ -131,6 +166,7 @@ def test_old_versions_go_by_rule_and_a_mirror_follows(forge: Forge) -> None:
         forge.remove("many")
 
 
+@pytest.mark.long
 def test_timers_put_into_the_queue_what_their_schedule_names(forge: Forge) -> None:
     timers = forge.succeed("forge", "systemctl", "list-timers", "--all", "--no-legend")
     assert "package-queue-hourly.timer" in timers
