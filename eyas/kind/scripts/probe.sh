@@ -94,7 +94,7 @@ wait_for() { # index
             seen="the container ended"
             break
         fi
-        [ $SECONDS -lt $end ] || break
+        [ $SECONDS -lt "$end" ] || break
         [ "$type" = unit ] && [ "$seen" = failed ] && break
         [ "$type" = command ] && [[ $seen == "exit status 78"* ]] && break # EX_CONFIG: waiting will not help
         sleep $pause
