@@ -372,7 +372,7 @@ def test_a_rule_for_everything_knows_a_name_by_its_addresses(body: dict[str, str
     (event,) = take(made, [report], NOW + 5)
     assert (event.what, event.address, event.destination) == ("rests", a, THERE)
     (line,) = [line for line in made.egress.text.splitlines() if f"ip6 daddr {{ {THERE} }}" in line]
-    members = made.egress.text.partition(f"chain {line.split()[-1]} {{")[2].partition("}\n\t}")[0]
+    members = made.egress.text.partition(f"chain {line.split()[-1]} {{")[2].partition("\n\t}")[0]
     assert a not in members
     assert pool(made)[1] in members
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eyas.kind.egress import rotate
+from eyas.kind.egress import text as rules
 from eyas.kind.egress.converge import drawer
 from eyas.kind.egress.declared import Declared, Rule, declared
 from eyas.kind.egress.state import Destination, State, state_from_json, state_to_json
@@ -211,3 +212,29 @@ def test_a_state_goes_to_disk_and_comes_back() -> None:
     for broken in ({"version": 2}, {"version": 1}, {**data, "pools": []}, {**data, "names": {"x": {"a": "b"}}}):
         with pytest.raises(ValueError, match=r"state|version"):
             state_from_json(broken)
+
+
+def test_what_takes_the_place_of_those_at_rest_is_replaced_as_well() -> None:
+    """Whatever ends there by age or count: there is always somebody to leave from."""
+    pools = Pools(rule(pool={"size": 2, "uses": 10, "rest": 86400}))
+    for text in pools.members():
+        pools.refuse(text)
+    first = pools.members(THERE)
+    assert not {*first} & {*pools.members()}
+    for each in pools.state.pools["forge/all"].every():
+        each.uses = 10 * (each.text in first)
+    assert pools.settle(1) == [f"retired {text}" for text in first]
+    later = pools.members(THERE)
+    assert len(later) == 2
+    assert not {*later} & {*first, *pools.members()}
+    there = pools.state.pools["forge/all"].destinations[THERE]
+    there.limits, there.until = "prefix", pools.now + 86400
+    for each in there.extra:
+        each.end = 0
+    pools.settle(1)
+    assert len(pools.members(THERE)) == 1, "where more are of no use"
+
+
+def test_a_pool_without_addresses_lets_nothing_leave_from_elsewhere() -> None:
+    known = declared(fields())
+    assert rules.ruleset(known, State(), 1000.0).chains["from6_forge"] == ["drop"]

@@ -37,11 +37,13 @@ def test_one_pool_for_everything() -> None:
         f"meta mark set numgen random mod 4 map {{ {drawn} }}",
         "update @used { meta mark . ip6 daddr }",
         f"snat ip6 to meta mark map {{ {led} }}",
+        "drop",
     ]
     assert chains["from6_forge"] == [f"goto {pool}"]
     assert chains["choose"] == [
         "type nat hook postrouting priority srcnat - 5; policy accept;",
         'oifname "eth0" ip6 saddr vmap { fd00:5::20 : jump from6_forge }',
+        'oifname "eth0" ip6 saddr { fd00:5::20 } drop',
     ]
     assert "from4_forge" not in chains  # IPv4 leaves as ever, without a rule about it
     assert not [name for name in chains if name.startswith(("gate", "over", "instead", "bare"))]
@@ -51,7 +53,49 @@ def test_unasked_packets_for_the_range_are_dropped_and_nothing_else_of_the_way_i
     chains = made().chains
     assert chains["begin"][1:] == ['iifname "eth0" ip6 daddr 2001:db8:5:1:8000::/65 drop']
     for name, lines in chains.items():
-        assert name == "begin" or not any("drop" in line for line in lines)
+        dropped = [line for line in lines if "drop" in line and name != "begin"]
+        assert all('oifname "eth0" ip6 saddr {' in line or name.startswith("pool_") for line in dropped), name
+
+
+def test_what_comes_to_a_container_s_chain_never_comes_back_and_goes_on() -> None:
+    """While rules are replaced, a packet under way finds the maps of the former ones empty: then it is dropped, and not
+    sent from the host's own address, or past a proxy or a ceiling."""
+    relay = {"kind": "socks5", "host": "10.0.5.9", "port": 9050, "local": 10780}
+    chains = made(
+        rule("forge/tor", via="proxy", networks=["192.0.2.0/24"], proxy=relay),
+        rule("forge/few", via="default", networks=["2001:db8:9::/48"], ceiling=10),
+        rule("web/two", via="default", networks=["2001:db8:9::/48"], container="web", sources6=["fd00:5::21"]),
+    ).chains
+    seen = set()
+    for name, lines in chains.items():
+        if "type nat hook" not in lines[0]:
+            assert not any(line.endswith("return") for line in lines), name
+            first = lines[-1].split()[0]
+            assert first in ("accept", "goto", "drop", "snat", "reject"), (name, lines)
+            continue
+        for number, line in enumerate(lines):
+            if " vmap " in line:
+                seen |= {element.split()[-1] for element in line.partition("{")[2].strip(" }").split(",")}
+                sources = ", ".join(each.split()[0] for each in line.partition("{")[2].split(","))
+                assert f"saddr {{ {sources} }}" in lines[number + 1]
+                assert lines[number + 1].endswith("drop")
+    assert seen == {"from6_forge", "from6_web", "relay_forge", "gate6_forge"}
+
+
+def test_sets_of_networks_have_names_and_stay_when_addresses_change() -> None:
+    """The kernel does not find everything in an anonymous one while rules are replaced. Addresses side by side are none
+    of them, and names that share a rule with networks have a line of their own."""
+    some = rule(names=["a.example"], networks=["2001:db8:9::/48", "2001:db8:4::/47", "2001:db8:9::1/128"], ceiling=10)
+    first, later = (made(some, state=named(a_example=every)) for every in ([THERE], [THERE, "2001:db8:77::2"]))
+    for text in (first, later):
+        sets = {name: body for name, (_, body) in text.objects.items() if name.startswith("networks")}
+        (name,) = sets
+        assert sets[name] == "type ipv6_addr; flags interval; elements = { 2001:db8:4::/47, 2001:db8:9::/48 }"
+        assert not [line for lines in text.chains.values() for line in lines if "/4" in line]
+        assert f"ip6 daddr @{name} goto " in text.whole()
+        assert f"ip6 daddr @{name} accept" in text.whole()
+    assert f"{{ {THERE}, 2001:db8:77::2 }}" in later.whole()
+    assert [n for n in first.objects if n.startswith("networks")] == [n for n in later.objects if n[:3] == "net"]
 
 
 def test_what_is_established_passes_no_chain() -> None:
@@ -92,7 +136,8 @@ def test_names_have_lines_of_their_own_before_networks() -> None:
         networks=["2001:db8:99::/48", "192.0.2.0/24"],
         ports=[["tcp", 443], ["udp", 443]],
     )
-    lines = made(some, state=named(a_example=[THERE, "198.51.100.7"])).chains["from6_forge"]
+    *lines, last = made(some, state=named(a_example=[THERE, "198.51.100.7"])).chains["from6_forge"]
+    assert last == "accept"
     ports = "meta l4proto . th dport { tcp . 443, udp . 443 }"
     assert [line.rpartition(" goto ")[0] for line in lines] == [
         f"ip6 daddr {{ {THERE} }} {ports}",
@@ -107,13 +152,13 @@ def test_the_first_rule_that_fits_wins_also_where_it_leaves_things_as_they_are()
         rule("forge/all"),
     ).chains
     lines = chains["from6_forge"]
-    assert lines[0] == "ip6 daddr { 2001:db8:1::/48 } return"
+    assert lines[0] == "ip6 daddr { 2001:db8:1::/48 } accept"
     assert lines[1] == "meta l4proto . th dport { tcp . 25 } snat ip6 to 2001:db8:5:1::77"
     assert lines[2].startswith("goto pool_")
     assert chains["from4_forge"] == [
-        "ip daddr { 198.51.100.0/24 } return",
+        "ip daddr { 198.51.100.0/24 } accept",
         "meta l4proto . th dport { tcp . 25 } snat ip to 203.0.113.113",
-        "return",
+        "accept",
     ]
 
 
@@ -126,7 +171,7 @@ def test_a_destination_that_refused_has_a_pool_of_its_own() -> None:
     assert len(lines) == 2
     assert lines[0].startswith(f"ip6 daddr {{ {THERE} }} goto pool_")
     pools = rules.ruleset(known, state, NOW).chains
-    special, common = (pools[line.rpartition(" ")[2]][-1] for line in lines)
+    special, common = (pools[line.rpartition(" ")[2]][-2] for line in lines)
     assert address(2) not in special
     assert address(2) in common
 
@@ -198,16 +243,18 @@ def test_a_proxy_gets_tcp_and_nothing_goes_past_it() -> None:
         rule("forge/never"),
     ).chains
     assert chains["relay_forge"] == [
-        "ip daddr { 198.51.100.0/24 } return",
+        "ip daddr { 198.51.100.0/24 } goto gate4_forge",
         "meta l4proto tcp dnat ip to 10.0.5.1:10780",
+        "goto gate4_forge",
     ]
-    leaves = 'iifname != "eth0" fib daddr oifname "eth0"'
-    assert chains["begin"][-3:] == [  # the proxy's first: whom it takes is not asked again
-        f"{leaves} ip saddr vmap {{ 10.0.5.20 : jump relay_forge }}",
-        f"{leaves} ip6 saddr vmap {{ fd00:5::20 : jump gate6_forge }}",
-        f"{leaves} ip saddr vmap {{ 10.0.5.20 : jump gate4_forge }}",
+    leaves = 'fib daddr oifname "eth0"'
+    assert chains["begin"][-4:] == [  # the proxy's first: whom it takes is not asked again
+        f'iifname != "eth0" {leaves} ip6 saddr vmap {{ fd00:5::20 : jump gate6_forge }}',
+        f'iifname != "eth0" ip6 saddr {{ fd00:5::20 }} {leaves} drop',
+        f'iifname != "eth0" {leaves} ip saddr vmap {{ 10.0.5.20 : jump relay_forge }}',
+        f'iifname != "eth0" ip saddr {{ 10.0.5.20 }} {leaves} drop',
     ]
-    assert chains["gate4_forge"][:2] == ["ip daddr { 198.51.100.0/24 } return", "goto instead"]
+    assert chains["gate4_forge"][:2] == ["ip daddr { 198.51.100.0/24 } accept", "goto instead"]
     assert chains["gate6_forge"][0] == "goto instead"
 
 

@@ -55,6 +55,7 @@ def settle(state: State, declared: Declared, now: float, draw: Draw) -> list[Eve
         events += _aged(pool, rule.pool, name, now)
         _fill(pool, rule.pool, state, now, draw)
         events += _rested(pool, rule, now)
+        _replace(pool, rule.pool, state, now, draw)
     return events
 
 
@@ -107,6 +108,15 @@ def _fill(pool: PoolState, policy: Pool, state: State, now: float, draw: Draw) -
         taken.add(text)
         share = (number + 1) / missing if missing > 1 else 1.0
         pool.addresses.append(Address(text, now, now + policy.life * share))
+
+
+def _replace(pool: PoolState, policy: Pool, state: State, now: float, draw: Draw) -> None:
+    """Those that are used at one destination only retire as others do, and others are used there then: somebody has to
+    be. Where more addresses are of no use, one is enough."""
+    for key, there in pool.destinations.items():
+        missing = (1 if there.limits else policy.size) - len(pool.members(key, now))
+        for _ in range(missing):
+            there.extra.append(Address(draw(state.taken()), now, now + policy.life))
 
 
 def _rested(pool: PoolState, rule: Rule, now: float) -> list[Event]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from eyas.core.words import digest
 from eyas.kind.egress.declared import Declared, Rule
@@ -55,7 +56,12 @@ REMOVE = f"table {NAME}\ndelete table {NAME}\n"
 
 def instead(text: Text, chains: Iterable[str], objects: Mapping[str, str]) -> str:
     """One transaction that puts a rule set in the place of another, whose chains and objects (with their kinds) are
-    named; counters and ceilings that both have stay."""
+    named; counters and ceilings that both have stay.
+
+    The kernel reads the next rules at once, but not the packet that is under way just then: it goes on by the former
+    rules, and finds their maps empty, and anonymous sets of networks those of neither. Hence the lines in these chains
+    that drop what should have been found, for its sender to try again, and the names of sets of networks, which stay.
+    """
     lines = [f"table {NAME}", f"flush table {NAME}"]
     lines += [f"delete chain {NAME} {name}" for name in chains if name not in text.chains]
     lines += [f"delete {kind} {NAME} {name}" for name, kind in objects.items() if name not in text.objects]
@@ -97,9 +103,8 @@ class _Maker:
     def __init__(self, declared: Declared, state: State, now: float) -> None:
         self.declared, self.state, self.now = declared, state, now
         self.text = Text({name: ("set", body) for name, body in KEPT.items()})
-        self.starts: dict[int, list[str]] = {4: [], 6: []}  # elements of the maps that lead to a container's chain
-        self.gates: dict[int, list[str]] = {4: [], 6: []}
-        self.relays: dict[int, list[str]] = {4: []}
+        self.starts: dict[int, dict[str, str]] = {4: {}, 6: {}}  # the chain of each address of a container
+        self.gates: dict[int, dict[str, str]] = {4: {}, 6: {}}
 
     # ------------------------------------------------------------ where connections leave from
 
@@ -110,25 +115,27 @@ class _Maker:
                 continue
             body = [line for rule in rules for line in self._leave(rule, family)]
             self._chain(f"from{family}_{name}", body, rules, family, self.starts)
-        if any(rule.relay for rule in rules):
-            last = max(number for number, rule in enumerate(rules) if rule.relay)
-            body = [line for rule in rules[: last + 1] for line in self._relayed(rule)]
-            self._chain(f"relay_{name}", body, rules, 4, self.relays)
         for family in (6, 4):
             body = [line for rule in rules for line in self._gate(rule, family)]
-            if any("goto" in line for line in body):
+            if family == 4 and any(rule.relay for rule in rules):
+                self.text.chains[f"gate4_{name}"] = _ended(body)
+                last = max(number for number, rule in enumerate(rules) if rule.relay)
+                then = f"goto gate4_{name}"
+                body = [line for rule in rules[: last + 1] for line in self._relayed(rule, then)]
+                self._chain(f"relay_{name}", [*body, then], rules, 4, self.gates)
+            elif any("goto" in line for line in body):
                 self._chain(f"gate{family}_{name}", body, rules, family, self.gates)
 
     def _chain(
-        self, name: str, body: list[str], rules: Sequence[Rule], family: int, starts: dict[int, list[str]]
+        self, name: str, body: list[str], rules: Sequence[Rule], family: int, starts: dict[int, dict[str, str]]
     ) -> None:
-        self.text.chains[name] = body
-        sources = dict.fromkeys(source for rule in rules for source in rule.sources(family))
-        starts[family] += [f"{source} : jump {name}" for source in sources]
+        """Where all packets of a container are led to, and never come back from."""
+        self.text.chains[name] = _ended(body)
+        starts[family] |= dict.fromkeys((source for rule in rules for source in rule.sources(family)), name)
 
     def _leave(self, rule: Rule, family: int) -> list[str]:
         """Lines for one rule: each destination that is known by itself, then the others."""
-        verdict = "return"
+        verdict = "accept"
         if rule.pool is not None and family == 6:
             pool = self.state.pools.get(rule.name, PoolState())
             lines = []
@@ -150,7 +157,7 @@ class _Maker:
         assert rule.pool is not None
         members = pool.members(key, self.now)
         if not members:
-            return "return"
+            return "drop"  # nothing leaves from elsewhere
         if there is None or members == pool.members("", self.now):
             key = ""  # nothing special
         name = f"pool_{digest(f'{rule.name} {key}'.encode())[:12]}"
@@ -158,9 +165,9 @@ class _Maker:
             self.text.chains[name] = _snat(rule, members, self.now)
         return f"goto {name}"
 
-    def _relayed(self, rule: Rule) -> list[str]:
+    def _relayed(self, rule: Rule, then: str) -> list[str]:
         """Lines that lead TCP to the port of the host whose program speaks to a proxy: by IPv4, as that does."""
-        verdict = f"meta l4proto tcp dnat ip to {self.declared.resolver}:{rule.relay}" if rule.relay else "return"
+        verdict = f"meta l4proto tcp dnat ip to {self.declared.resolver}:{rule.relay}" if rule.relay else then
         return [_join(match, verdict) for match in self._all(rule, 4)]
 
     # ------------------------------------------------------------ who may not leave now
@@ -188,7 +195,7 @@ class _Maker:
         rest = self._others(rule, family)
         if rest is not None and rule.ceiling:
             lines += [_join(rest, each, over) for each in self._each(rule, family)]
-        return [*lines, *(_join(match, "return") for match in self._all(rule, family))]
+        return [*lines, *(_join(match, "accept") for match in self._all(rule, family))]
 
     def _limit(self, rule: Rule, key: str, per_hour: int, why: str) -> str:
         """A ceiling for all addresses of a destination together. A half at once, a half as time goes by: in any hour no
@@ -239,19 +246,27 @@ class _Maker:
         if rule.everywhere:
             return [self._match(rule, family, [])]
         found = [a for name in rule.names for a in addresses(self.state, name, family)]
-        every = [*dict.fromkeys(found), *rule.networks_of(family)]
-        return [self._match(rule, family, every)] if every else []
+        return [self._match(rule, family, each) for each in (found, rule.networks_of(family)) if each]
 
     def _match(self, rule: Rule, family: int, destinations: Sequence[str]) -> str:
         words = []
         if rule.mark:
             words.append(f"{IP[family]} dscp {rule.mark}")
         if destinations:
-            words.append(f"{IP[family]} daddr {{ {', '.join(_collapsed(destinations))} }}")
+            words.append(f"{IP[family]} daddr {self._set(family, _collapsed(destinations))}")
         if rule.ports:
             ports = ", ".join(f"{proto} . {port}" for proto, port in rule.ports)
             words.append(f"meta l4proto . th dport {{ {ports} }}")
         return " ".join(words)
+
+    def _set(self, family: int, collapsed: Sequence[str]) -> str:
+        """Several networks are a set with a name, which stays while rules change (`instead`)."""
+        elements = f"{{ {', '.join(collapsed)} }}"
+        if len(collapsed) == 1 or not any("/" in each for each in collapsed):
+            return elements
+        name = f"networks{family}_{digest(elements.encode())[:12]}"
+        self.text.objects[name] = ("set", f"type ipv{family}_addr; flags interval; elements = {elements}")
+        return f"@{name}"
 
     # ------------------------------------------------------------ the ways in
 
@@ -261,11 +276,7 @@ class _Maker:
         up, chains = f'"{self.declared.uplink}"', self.text.chains
         chains["choose"] = [
             "type nat hook postrouting priority srcnat - 5; policy accept;",
-            *(
-                f"oifname {up} {IP[family]} saddr vmap {{ {', '.join(self.starts[family])} }}"
-                for family in (6, 4)
-                if self.starts[family]
-            ),
+            *_led(f"oifname {up}", "", self.starts),
         ]
         if begin := self._begin(up):
             chains["begin"] = ["type nat hook prerouting priority dstnat - 5; policy accept;", *begin]
@@ -279,12 +290,7 @@ class _Maker:
         if self.declared.range and self.declared.pools:
             # Nobody is asked for at these addresses: without this, the router and we would pass it to and fro.
             lines.append(f"iifname {up} ip6 daddr {self.declared.range} drop")
-        leaves = f"iifname != {up} fib daddr oifname {up}"
-        if self.relays[4]:
-            lines.append(f"{leaves} ip saddr vmap {{ {', '.join(self.relays[4])} }}")
-        for family in (6, 4):
-            if self.gates[family]:
-                lines.append(f"{leaves} {IP[family]} saddr vmap {{ {', '.join(self.gates[family])} }}")
+        lines += _led(f"iifname != {up}", f"fib daddr oifname {up}", self.gates)
         if any(self.gates.values()):
             for family in (4, 6):
                 pair = f"{IP[family]} saddr . {IP[family]} daddr"
@@ -301,6 +307,23 @@ class _Maker:
             for family in (4, 6)
             if (sources := dict.fromkeys(a for rule in marked for a in rule.sources(family)))
         ]
+
+
+def _led(which: str, where: str, chains: Mapping[int, Mapping[str, str]]) -> list[str]:
+    """Lines that lead each container's packets to its chain, or nowhere."""
+    lines = []
+    for family in (6, 4):
+        if led := chains[family]:
+            jumps = ", ".join(f"{source} : jump {name}" for source, name in led.items())
+            lines.append(_join(which, where, f"{IP[family]} saddr vmap {{ {jumps} }}"))
+            lines.append(_join(which, f"{IP[family]} saddr {{ {', '.join(led)} }}", where, "drop"))
+    return lines
+
+
+def _ended(body: Sequence[str]) -> list[str]:
+    """A chain that nothing comes back from."""
+    ends = bool(body) and body[-1].startswith(("goto ", "accept", "drop"))
+    return [*body] if ends else [*body, "accept"]
 
 
 def mark_of(address: str) -> int:
@@ -325,7 +348,7 @@ def _snat(rule: Rule, members: Sequence[str], now: float) -> list[str]:
         number = f"jhash ip6 saddr . ip6 daddr mod {len(marks)} seed {_seed(f'{rule.name} {turn}')}"
     drawn = ", ".join(f"{index} : {mark:#x}" for index, mark in enumerate(marks))
     led = ", ".join(f"{mark:#x} : {address}" for mark, address in marks.items())
-    return [f"meta mark set {number} map {{ {drawn} }}", COUNT, f"snat ip6 to meta mark map {{ {led} }}"]
+    return [f"meta mark set {number} map {{ {drawn} }}", COUNT, f"snat ip6 to meta mark map {{ {led} }}", "drop"]
 
 
 def _seed(words: str) -> str:
@@ -337,15 +360,18 @@ def _join(*words: str) -> str:
 
 
 def _collapsed(destinations: Sequence[str]) -> list[str]:
-    """Networks and addresses without overlaps, which nft(8) refuses in one set."""
-    networks = [ipaddress.ip_network(each) for each in destinations]
-    four = [*ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network))]
-    six = [*ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network))]
-    return [*_words(four), *_words(six)]
-
-
-def _words(networks: Sequence[ipaddress.IPv4Network] | Sequence[ipaddress.IPv6Network]) -> list[str]:
-    return [str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in networks]
+    """Networks and addresses of one family without overlaps, which nft(8) refuses in one set; addresses that are side
+    by side are no network, which a set would have to be of another kind for."""
+    every = [ipaddress.ip_network(each) for each in destinations]
+    wide = [n for n in every if n.prefixlen < n.max_prefixlen]
+    four = ipaddress.collapse_addresses(n for n in wide if isinstance(n, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(n for n in wide if isinstance(n, ipaddress.IPv6Network))
+    networks: list[Any] = [*four, *six]
+    single = sorted(
+        {int(n.network_address): n.network_address for n in every if n.prefixlen == n.max_prefixlen}.items()
+    )
+    alone = [str(address) for _, address in single if not any(address in network for network in networks)]
+    return [*alone, *map(str, networks)]
 
 
 def _callees_first(chains: Mapping[str, list[str]]) -> list[str]:
@@ -354,6 +380,7 @@ def _callees_first(chains: Mapping[str, list[str]]) -> list[str]:
     def rank(name: str) -> tuple[int, str]:
         if any(line.startswith("type ") for line in chains[name]):
             return 9, name
-        return {"instead": 0, "over4": 1, "over6": 1}.get(name, 2 if name.startswith("pool_") else 3), name
+        others = 2 if name.startswith("pool_") else 4 if name.startswith("relay_") else 3
+        return {"instead": 0, "over4": 1, "over6": 1}.get(name, others), name
 
     return sorted(chains, key=rank)

@@ -39,7 +39,7 @@ forge = ours(
     10,
     Egress("plain", to=["six.example.net"], ports=["7/udp", 443], via="default"),
     Egress("sources", to=["sources.example.net", "six.example.net", "four.example.net"], via=Pool(64, life="30d")),
-    Egress("fixed", to=["198.51.100.10", "2001:db8:ffff::10"], via="2001:db8:5:1::77"),
+    Egress("fixed", to=["198.51.100.10", "2001:db8:ffff::10", "2001:db8:fffe::/48"], via="2001:db8:5:1::77"),
 )
 shop = ours("shop", 20, parts=[service], forwards=[Forward(80, to=8080)])
 bystander = ours("bystander", 30)
