@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from _thread import allocate_lock
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Sequence
 
 from eyas.core import paths
@@ -16,6 +16,8 @@ from eyas.core.system import Door
 from eyas.host import connections, held
 from eyas.host.command import Running, start
 from eyas.host.handover import Handover
+
+LATER = 0.05  # seconds after a time to hold, when the kernel certainly lets nobody wait any more
 
 
 class RealTraffic:
@@ -46,6 +48,18 @@ class RealTraffic:
             if not door.ports:
                 self._open.setdefault(door.container, connections.open_to_others(door.machine or door.container))
             self._ahead = self._ahead or _begun()
+        start_new_thread(self._tell, (door, seconds + LATER))
+
+    def _tell(self, door: Door, seconds: float) -> None:
+        """Hand over who still waits when the time to hold is over, so that they learn what is so at once, and not by
+        their own next attempt, half a minute later. Nothing, where it was let go of or is held for longer."""
+        time.sleep(seconds)
+        with self._lock:
+            now = time.monotonic()
+            over = {d: h for d, h in self._held.items() if all(self._ends.get(e, 0.0) <= now for e in h.elements)}
+            if door in over:
+                others = [hold for d, hold in self._held.items() if d not in over]
+                self._handover.give(self._handover.take(lambda flow: over[door].takes(flow, others)), seconds)
 
     def release(self, door: Door) -> None:
         with self._lock:

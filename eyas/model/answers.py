@@ -25,7 +25,23 @@ from eyas.model.site_values import (
     Uri,
     plain,
 )
-from eyas.model.values import AbsolutePath, Address4, Count, Domain, Made, Many, Name, Port, Seconds, Words, refuse
+from eyas.model.values import (
+    AbsolutePath,
+    Address4,
+    Count,
+    Domain,
+    Made,
+    Many,
+    Name,
+    Patience,
+    Port,
+    Seconds,
+    Words,
+    refuse,
+)
+
+LONG_HOLD = 60
+"""Seconds. A front waits for so long for every backend, and for longer only for those of which it knows why."""
 
 
 class Backend(Thing):
@@ -38,10 +54,15 @@ class Backend(Thing):
     address: Annotated[Address4 | None, Impact.reload] = Field(
         None, description="address of the container, known when made by container.port()"
     )
+    hold: Annotated[Patience | None, Impact.reload] = Field(
+        None, description="how long connections to it may wait, known when made by container.port()"
+    )
 
     if TYPE_CHECKING:
 
-        def __init__(self, container: str, port: int, *, address: str | None = None) -> None: ...
+        def __init__(
+            self, container: str, port: int, *, address: str | None = None, hold: str | int | None = None
+        ) -> None: ...
 
     def __str__(self) -> str:
         """``10.0.5.60:22260`` as programs take it; the name stands in when only the name is known."""

@@ -225,7 +225,7 @@ class Container(Thing):
 
     def port(self, port: int) -> Backend:
         """A port of this container, for others to refer to."""
-        return Backend(self.name, port, address=self.address)
+        return Backend(self.name, port, address=self.address, hold=self.hold)
 
     @property
     def edges(self) -> tuple[str, ...]:

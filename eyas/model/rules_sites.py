@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from eyas.core.errors import Diagnostic
-from eyas.model.answers import Proxy, Redirect, Static, Upstream
+from eyas.model.answers import LONG_HOLD, Proxy, Redirect, Static, Upstream
 from eyas.model.machines import Host
 from eyas.model.merge import merge
 from eyas.model.rules_extra import problems
@@ -19,10 +19,12 @@ Findings = Iterator[Diagnostic]
 def sites(host: Host) -> Findings:
     """All sites of a host, each by itself."""
     addresses = {container.address: container.name for container in host.containers}
+    holds = {container.name: container.hold for container in host.containers}
     for container in host.containers:
         for site in merge(container)[0].sites:
             yield from _site(site)
             yield from _known(site)
+            yield from _held(site, holds)
             yield from _raw(site, site, addresses)
             for place in site.places:
                 yield from _raw(place, site, addresses)
@@ -36,6 +38,19 @@ def _raw(one: Site | Location, site: Site, addresses: Mapping[str, str]) -> Find
             said = lines[line - 1].strip() if line <= len(lines) else ""
             message = f"cannot serve {site.name} with line {line} of extra ({said}): {why}"
             yield one.diagnostic("extra", message, hint)
+
+
+def _held(site: Site, holds: Mapping[str, int]) -> Findings:
+    """A front waits for as long as a backend may be held, which a name does not tell."""
+    for backend in site.backends:
+        seconds = holds.get(backend.container, 0)
+        if backend.hold is None and seconds > LONG_HOLD:
+            message = (
+                f"visitors of {site.name} do not wait for {backend.container} as long as it is held ({seconds} s): "
+                f"its name does not tell"
+            )
+            hint = f"write to={backend.container}.port({backend.port}), of the container itself"
+            yield site.diagnostic("to" if backend is site.to else "locations", message, hint, "warning")
 
 
 def _known(site: Site) -> Findings:

@@ -70,7 +70,7 @@ def _default(field: FieldInfo, takes: str) -> str:
         return "none"
     if takes.startswith("a size") and value is not None:
         return f'`"{value >> 30}G"`'
-    if takes.startswith("a duration"):
+    if takes.startswith("a duration") and value is not None:
         return f'`"{value}s"`'
     if takes.startswith("a file mode"):
         return f"`{value:#o}`"

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from eyas.model.answers import (
+    LONG_HOLD,
     Answer,
     Answers,
     Backend,
@@ -22,6 +23,8 @@ from eyas.model.nginx import literal, template, word
 from eyas.model.sites import Identity, Location, Login, Site
 from eyas.parts.front_text import Lines, block, flag, joined, symbol, time
 
+MARGIN = 15
+"""Seconds that nginx waits for a connection beyond the time for which its backend may be held."""
 PATIENCE = 60
 """Seconds that a backend may be silent, when nobody says; nginx's own, and not written then."""
 
@@ -212,6 +215,9 @@ def proxied(proxy: Proxy, place: Location, shared: Shared) -> Lines:
     timeout = place.timeout or (3600 if proxy.stream else None) or site.timeout or PATIENCE
     if timeout != PATIENCE:
         lines += [f"proxy_read_timeout {time(timeout)};", f"proxy_send_timeout {time(timeout)};"]
+    longest = max(one.hold or 0 for one in backends(proxy))
+    if longest > LONG_HOLD:
+        lines.append(f"proxy_connect_timeout {time(longest + MARGIN)};")
     upload = site.upload if place.upload is None else place.upload
     if upload is not None:
         lines.append("proxy_request_buffering off;")

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
-from eyas.model.answers import Choose, Static
+from eyas.model.answers import LONG_HOLD, Choose, Static
 from eyas.model.sites import Site
 from eyas.parts.common import HEADER, LIB
-from eyas.parts.front_answers import CLEARED, SENT, identities
+from eyas.parts.front_answers import CLEARED, MARGIN, SENT, identities
 from eyas.parts.front_sites import Front, page_of, trusting
 from eyas.parts.front_text import file_of
 from eyas.parts.front_tls import CHALLENGES
@@ -219,7 +219,7 @@ gzip_min_length 1024;
 client_max_body_size {upload};
 proxy_http_version 1.1;
 # longer than connections to a container that restarts are held
-proxy_connect_timeout 75s;
+proxy_connect_timeout {LONG_HOLD + MARGIN}s;
 # who reads slowly makes the backend wait, and fills no disk
 proxy_max_temp_file_size 0;
 include eyas/proxy-headers;

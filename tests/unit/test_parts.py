@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from eyas.model import Backend, Bind, Container, Image, Site, System, Unit, User, merged
+from eyas.model import Backend, Bind, Container, Image, Site, System, Unit, Upstream, User, merged
 from eyas.parts import (
     Database,
     docker,
@@ -169,6 +169,16 @@ class TestFront:
         ):
             assert line in conf, line
         assert "Alt-Svc" not in site_conf(site, Front(http3=False))
+
+    def test_it_waits_for_as_long_as_what_is_behind_it_is_held(self) -> None:
+        def waits(*holds: int) -> list[str]:
+            behind = [MESH.with_(name=f"m{number}", hold=hold).port(80) for number, hold in enumerate(holds)]
+            conf = site_conf(Site("b.example.org", to=Upstream(behind) if len(behind) > 1 else behind[0]), Front())
+            return [line.split()[1] for line in conf.splitlines() if "proxy_connect_timeout" in line]
+
+        assert "proxy_connect_timeout 75s;" in text(front(self.SITE), "/etc/nginx/conf.d/00-front.conf")
+        assert [waits(0), waits(30), waits(60)] == [[], [], []], "all wait for so long"
+        assert [waits(61), waits(120), waits(30, 90)] == [["76s;"], ["135s;"], ["105s;"]]
 
     def test_what_servers_listen_on_stands_in_files_of_its_own(self) -> None:
         part = front(self.SITE, ports=[8448])

@@ -44,6 +44,7 @@ verbs = {
     "reread": lambda: system.units.daemon_reload(machine="shop"),
     "direct": lambda: bool(system.units._inner["shop"].is_open()),
     "hold": lambda seconds, *ports: system.traffic.hold(door(*ports), seconds),
+    "hold_mill": lambda seconds: system.traffic.hold(Door("mill", ("10.0.7.20", "fd00:7::20")), seconds),
     "release": lambda *ports: system.traffic.release(door(*ports)),
     "release_all": lambda: system.traffic.release_all(),
     "busy": lambda *ports: len(system.traffic.busy("shop", [tuple(port) for port in ports])),

@@ -105,6 +105,33 @@ def test_what_nobody_lets_go_of_is_let_go_by_the_kernel(rig: Hold) -> None:
         agent("release_all")
 
 
+LATE = """
+import socket, sys, time
+began = time.monotonic()
+try:
+    socket.create_connection((sys.argv[1], 81), timeout=60)
+    said = "connected"
+except OSError as error:
+    said = type(error).__name__
+print(said, time.monotonic() - began)
+"""
+
+
+def test_who_still_waits_at_the_end_is_told_then(rig: Hold) -> None:
+    """And not by its own next attempt, 7 s after the first one. Where nobody listens that is a refusal."""
+    rig.internet.succeed("sysctl", "-q", "-w", "net.ipv4.tcp_syn_linear_timeouts=0")
+    rig.succeed("mill", "systemctl", "stop", "serve.service")
+    try:
+        with rig.agent() as agent:
+            agent("hold_mill", 3.5)
+            said, waited = rig.internet.succeed("python3", "-c", LATE, PUBLIC[4]).split()
+            assert said == "ConnectionRefusedError"
+            assert 3 < float(waited) < 6.5
+    finally:
+        rig.succeed("mill", "systemctl", "start", "serve.service")
+        rig.wait_for_answers()
+
+
 def test_another_process_lets_go_of_all(rig: Hold) -> None:
     with rig.agent() as dead, rig.agent() as agent:
         dead("hold", 60)
