@@ -10,7 +10,7 @@ from eyas.core.errors import Failed, UsageError
 from eyas.core.events import Event, silent
 from eyas.lab import LabHost, Place, kernel, wire
 from eyas.lab.furnish import PROVIDER, furnish, uplink
-from eyas.lab.place import lab_id
+from eyas.lab.place import all_places, lab_id
 from eyas.lab.spec import check
 from eyas.lab.state import alive, locked, read_json, start_time, write_json
 
@@ -27,6 +27,16 @@ def test_a_lab_is_named_after_the_whole_path_of_its_directory(tmp_path: Path) ->
     assert lab_id(one).startswith("garuda-fleet-")
     assert lab_id(one) != lab_id(other)
     assert lab_id(one) == lab_id(tmp_path / "a/../a/Garuda Fleet")
+
+
+def test_what_is_left_of_a_lab_is_found_by_its_name(tmp_path: Path) -> None:
+    """`lab down --all` takes it away, also when nothing says what it was."""
+    place = Place(lab_id(tmp_path), tmp_path / "labs")
+    assert all_places(place.base) == []
+    (place.path / "alpha").mkdir(parents=True)
+    (place.base / "something-else").mkdir()
+    place.lock.touch()
+    assert all_places(place.base) == [place]
 
 
 def test_names_fit_where_the_kernel_and_nspawn_want_them_short(tmp_path: Path) -> None:
