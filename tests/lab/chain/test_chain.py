@@ -164,6 +164,9 @@ def test_a_roll_under_load(row: Row) -> None:
         assert times[("watch", first)][1] <= times[("hold", second)][0] + 0.01, "two stood still at once"
     assert not set(before.values()) & set(row.invocations().values())
     assert row.host.succeed("cat", "/proc/self/mountinfo").count("/run/eyas/roots/two ") == 1
+    assert row.names() == sorted(NAMES), "nothing stale is registered"
+    links = row.host.succeed("ls", "/sys/class/net").split()
+    assert sorted(link for link in links if link.startswith("vb-")) == sorted(f"vb-{name}" for name in NAMES)
     assert row.held() == ""
     assert row.differs(row.text) == []
 
