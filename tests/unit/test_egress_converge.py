@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -138,6 +140,39 @@ def test_a_change_that_breaks_the_way_in_is_taken_back_with_all_that_it_knew() -
     assert made.egress.text == text
     answer(made, "rotate", [], NOW + 20 + HOLD)
     assert not set(pool(made)) & set(before)
+
+
+@pytest.mark.parametrize("vantage", [[], ["/usr/bin/ask"]])
+def test_what_does_not_answer_while_rules_are_loaded_is_told(
+    vantage: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked all the time, and by whom it was asked before; what answers again is no reason to go back."""
+    made, asked, by = world(vantage=vantage), threading.Event(), set()
+    load, probe = made.egress.load, made.egress.probe
+
+    def loads(transaction: str) -> None:
+        made.egress.deaf = {("203.0.113.112", 80)}
+        assert asked.wait(30)
+        load(transaction)
+        made.egress.deaf = set()
+
+    def asks(inbound: Sequence[tuple[str, int]], who: Sequence[str]) -> dict[tuple[str, int], str] | None:
+        found = probe(inbound, who)
+        if made.egress.deaf:
+            by.add(tuple(who))
+            asked.set()
+        return found
+
+    monkeypatch.setattr(made.egress, "load", loads)
+    monkeypatch.setattr(made.egress, "probe", asks)
+    before, threads = pool(made), threading.active_count()
+    answer(made, "rotate", [], NOW + 20)
+    assert not {*before} & {*pool(made)}
+    assert by == {tuple(vantage)}
+    told = [e for e in store.history(made) if e["what"] == "disturbed"]  # type: ignore[index,call-overload]
+    assert "203.0.113.112 port 80: no answer within 3 s" in str(told)
+    assert len(told) == 1
+    assert threading.active_count() == threads
 
 
 def test_a_vantage_point_that_is_lost_by_a_change_is_a_reason_to_go_back_and_one_that_was_away_is_none() -> None:
@@ -320,10 +355,20 @@ def test_names_are_looked_up_and_addresses_that_were_theirs_stay_for_a_day() -> 
     made.egress.names = {}
     tick(made, NOW + 20)  # nobody answers: what is known stays
     assert THERE in made.egress.text
-    assert "away.example has no address" in str(answer(made, "list", [], NOW + 20)["warnings"])
+    (said,) = answer(made, "list", [], NOW + 20)["warnings"]  # type: ignore[misc,union-attr]
+    assert said == "away.example has no address, so nothing goes there by its rule"
     made.egress.names = {"sources.example.net": {"2001:db8:77::2": 5.0}}
     tick(made, NOW + 90000)
     assert THERE not in made.egress.text
+
+
+def test_many_names_without_an_address_are_one_warning() -> None:
+    made = World()
+    names = [f"{letter}.example" for letter in "abcde"]
+    made.files.write(paths.EGRESS_DECLARED, store.encoded(fields(rule(names=names))))
+    tick(made, NOW)
+    (said,) = answer(made, "list", [], NOW)["warnings"]  # type: ignore[misc,union-attr]
+    assert said == "a.example, b.example, c.example and 2 more have no address, so nothing goes there by their rules"
 
 
 def connection(text: str, port: int = 40000, there: str = THERE, idle: float = 0) -> Translated:

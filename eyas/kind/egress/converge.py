@@ -2,7 +2,8 @@
 
     look (names, counters, connections) -> settle (`rotate`) -> rules (`text`)
     they are others than those that are loaded:
-        what is asked for from outside is asked -> answer for new addresses -> note the state -> load -> ask again
+        what is asked for from outside is asked -> answer for new addresses -> note the state -> load, and ask all the
+        while -> ask again
         what answered before and does not now: the former rules return, and nothing changes for a while
 
 The state is on disk before the rules are in the kernel: whoever is killed in between, the next look makes the rules of
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from eyas.core import paths
 from eyas.core.egress import Loaded
@@ -32,6 +34,8 @@ REMEMBER = 86400.0
 LOOK_AGAIN = 3600.0
 """Seconds after which it is looked again how addresses of the prefix are reached, where that was not to be seen."""
 SAID = "the definitions say so"
+BREATH = 0.02
+"""Seconds between two questions while rules are loaded."""
 HOLD = 600.0
 """Seconds without a change after one was taken back."""
 
@@ -58,13 +62,15 @@ def converge(
         events += rotate.settle(state, declared, now, draw)
     made = rules.ruleset(declared, state, now)
     trial = store.trial(system)  # of somebody who died in the middle of a change
-    broken = _bring(system, declared, state, made, now, trial or store.Trial(before, frozenset()))
+    said = _bring(system, declared, state, made, now, trial or store.Trial(before, frozenset()))
+    broken = any(event.what == "restored" for event in said)
     if broken:
         # The former rules are in use, and so are their addresses; what has begun by the new ones may end.
-        events = [*(event for event in events if event.what == "found"), *broken]
+        events = [event for event in events if event.what == "found"]
         state = _former(trial.state if trial is not None else before, state, now)
     if trial is not None or broken:
         store.no_trial(system)
+    events += said
     _tidy(system, declared, state, now)
     if broken or state_to_json(state) != before:
         store.write(system, state)
@@ -167,14 +173,16 @@ def _bring(
         _keep(system, text)  # who loaded it may have died before
         return []
     old = (system.files.read(paths.EGRESS_RULES) or b"").decode(errors="replace")
-    answered, vantage = set(trial.answered), trial.vantage
+    answered, vantage, meanwhile = set(trial.answered), trial.vantage, ""
     if not same:
         vantage, seen = _seen(system, declared)
         answered |= {pair for pair, why in seen.items() if not why}
         answer_for(system, declared, state)
         store.begin_trial(system, store.Trial(trial.state, frozenset(answered), vantage))
         store.write(system, state)
-        _load(system, made, text, loaded)
+        with _asking(system, declared, answered, vantage) as told:
+            _load(system, made, text, loaded)
+        meanwhile = told()
     broken = _broken(system, declared, answered, vantage)
     if broken and (broken := _broken(system, declared, answered, vantage)):  # a lost packet is no reason
         with suppress(EyasError):
@@ -183,7 +191,40 @@ def _bring(
         return [Event(now, "", "restored", "", "", f"after a change of pools this did not answer any more: {broken}")]
     _keep(system, text)
     store.no_trial(system)
+    if meanwhile:
+        why = f"this did not answer while rules were replaced, and does now: {meanwhile}"
+        return [Event(now, "", "disturbed", "", "", why)]
     return []
+
+
+@contextmanager
+def _asking(
+    system: System, declared: Declared, answered: Collection[tuple[str, int]], vantage: bool
+) -> Iterator[Callable[[], str]]:
+    """Whoever answered is asked all the time, from before the block begins until after it has ended; then what did not
+    answer, in words, the first time that something did not."""
+    first, begun, ended = [""], threading.Event(), threading.Event()
+
+    def ask() -> None:
+        over = False
+        while not over:
+            begun.set()
+            over = ended.is_set()
+            with suppress(EyasError, OSError):
+                seen = system.egress.probe(declared.inbound, declared.vantage if vantage else ())
+                first[0] = first[0] or _silent(seen or {}, answered)
+            ended.wait(BREATH)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    if answered:
+        asking.start()
+        begun.wait()
+    try:
+        yield lambda: first[0]
+    finally:
+        ended.set()
+        if answered:
+            asking.join()
 
 
 def _keep(system: System, text: str) -> None:
@@ -226,6 +267,10 @@ def _broken(system: System, declared: Declared, answered: Collection[tuple[str, 
     seen = system.egress.probe(declared.inbound, declared.vantage if vantage else ())
     if seen is None:
         return "the vantage point itself"
+    return _silent(seen, answered)
+
+
+def _silent(seen: Mapping[tuple[str, int], str], answered: Collection[tuple[str, int]]) -> str:
     return ", ".join(
         f"{address} port {port}: {why}" for (address, port), why in seen.items() if why and (address, port) in answered
     )

@@ -15,6 +15,7 @@ HELP = {
     "eyas_egress_resting": ("gauge", "Addresses that are not used at a destination now."),
     "eyas_egress_ceiling": ("gauge", "Connections an hour that a destination gets since it counts by the prefix."),
     "eyas_egress_routed": ("gauge", "1 when the prefix is routed to the host, 0 when it is on the link, -1 unknown."),
+    "eyas_egress_held": ("gauge", "1 while nothing changes, because the last change was taken back."),
 }
 
 
@@ -23,6 +24,7 @@ def metrics(declared: Declared, state: State, now: float) -> str:
     rows: dict[str, list[str]] = {name: [] for name in HELP}
     mode = {"routed": 1, "on-link": 0}.get(state.mode, -1)
     rows["eyas_egress_routed"].append(_row("eyas_egress_routed", (), mode))
+    rows["eyas_egress_held"].append(_row("eyas_egress_held", (), int(now < state.held)))
     for rule in declared.pools:
         pool = state.pools.get(rule.name)
         if pool is None:

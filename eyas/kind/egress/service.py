@@ -21,6 +21,8 @@ from eyas.kind.egress.state import Destination, Event, State
 
 TOLD = f"{paths.EGRESS_RUNTIME}/told.json"
 METRICS = store.METRICS
+SHOWN = 3
+"""Names in a warning."""
 PAUSE = 60.0
 """Seconds between two lines in a tenant's journal about the same destination."""
 
@@ -123,7 +125,11 @@ def listing(system: System, declared: Declared, state: State, now: float) -> dic
     if state.mode == "unknown" and declared.pools:
         warnings.append(f"it is not known how addresses of {declared.prefix6} are reached: {state.how}")
     unresolved = [name for name in declared.names if not state.names.get(name)]
-    warnings += [f"{name} has no address, so nothing goes there by its rule" for name in unresolved]
+    if unresolved:
+        more = f" and {len(unresolved) - SHOWN} more" if len(unresolved) > SHOWN else ""
+        has, its = ("has", "its rule") if len(unresolved) == 1 else ("have", "their rules")
+        named = f"{', '.join(unresolved[:SHOWN])}{more}"
+        warnings.append(f"{named} {has} no address, so nothing goes there by {its}")
     return {
         "version": 1,
         "mode": state.mode,

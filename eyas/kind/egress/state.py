@@ -107,7 +107,7 @@ class Event:
 
     time: float
     rule: str
-    what: str  # retired, rests, limits, slowed, resumed, restored, found
+    what: str  # retired, rests, limits, slowed, resumed, restored, disturbed, found
     address: str = ""
     destination: str = ""
     why: str = ""

@@ -16,7 +16,7 @@ from eyas.kind.egress.state import Event
 
 IDLE = 2.0  # seconds without a report, after which it ends
 EVERY = 10.0  # seconds between two looks while reports come
-LOUD = ("restored", "limits", "slowed")
+LOUD = ("restored", "disturbed", "limits", "slowed")
 IN_VAIN, LONGEST = 0.1, 2.0
 """Seconds after reports of which nothing came, doubled each time: whoever sends many of them costs the host little."""
 

@@ -90,9 +90,17 @@ def test_hostile_definitions_are_refused(out: Egress, name: str) -> None:
     assert out.host.succeed(*known) == declared
 
 
+def uplink(out: Egress) -> list[str]:
+    """What decides which address the host leaves from."""
+    asked = ("-br addr show dev eth0", "-4 rule", "-6 rule", "-4 route show table all", "-6 addrlabel")
+    found = [out.host.succeed("ip", *words.split()) for words in asked]
+    routes = out.host.succeed("ip", "-6", "route", "show", "table", "all").splitlines()
+    return [*found, "\n".join(line.partition(" expires ")[0] for line in routes if "multicast" not in line)]
+
+
 def test_a_fleet_without_egress_has_nothing_of_it(out: Egress, up: Upstream) -> None:
     """Not one rule, unit, file, or address that is answered for; and what was there comes back."""
-    fleet = (out.directory / "fleet.py").read_text()
+    fleet, before = (out.directory / "fleet.py").read_text(), uplink(out)
     out.write(fleet.replace("egress=rules, ", ""))
     out.apply()
     assert "egress" not in out.host.succeed("nft", "list", "ruleset")
@@ -102,6 +110,7 @@ def test_a_fleet_without_egress_has_nothing_of_it(out: Egress, up: Upstream) -> 
         left = out.host.succeed("find", place, "-maxdepth", "2", "-name", "*egress*")
         assert left == "", left
     assert out.egress() == {**out.egress(), "pools": [], "rules": []}
+    assert uplink(out) == before, "which address the host itself leaves from is nothing that egress changes"
     out.many("forge", up.url(FILE, SIX), 3)
     assert up.counts(SIX) == {PUBLIC[6]: 3}
     assert out.plan()["changes"] == []

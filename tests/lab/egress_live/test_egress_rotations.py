@@ -46,7 +46,8 @@ def test_nobody_notices_rotations(live: Live, provided: str) -> None:
         took = [float(line) for line in live.act("rotate", str(count), timeout=1800).split()]
     assert len(took) == count
     print(f"{provided}: {count} rotations, {sum(took) / count:.3f} s each")
-    for calmly, busy in zip(calm, (four, six), strict=True):
+    for family, calmly, busy in zip((4, 6), calm, (four, six), strict=True):
+        print(f"in by IPv{family}: {busy.seen}; without rotations: {calmly}")
         assert busy.failed == 0, busy.seen
         # A packet that is lost is sent again after a second. Less than that is the machine's, which others share.
         assert busy.longest < max(1.0, 20 * calmly["longest"]), (calmly, busy.seen)
