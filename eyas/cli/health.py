@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from eyas.remote.transport import Transport
 
 PATIENCE = 5  # seconds in which the probes of one container are tried again: it is up already
-LONGEST = {"command": 30, "http": 10}
+LONGEST = {"command": 60, "http": 10}
 """Seconds that one try may take (the probe script's own limits). On a busy machine a self-test is slow, and well."""
 ANSWER = 60  # seconds for whatever else is asked, at the same time
 PROBE = f"{paths.PROGRAMS}/probe"

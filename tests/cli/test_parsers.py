@@ -18,7 +18,7 @@ def test_probes_have_the_time_of_one_try_each() -> None:
     """Not what they may take at a start: a stack may have minutes for that, and status is to end."""
     assert limit(None) == PATIENCE
     assert limit([{"type": "tcp", "timeout": 600}, {"type": "unit"}]) == PATIENCE
-    assert limit([{"type": "command", "timeout": 600}, {"type": "http"}, {"type": "command"}]) == PATIENCE + 70
+    assert limit([{"type": "command", "timeout": 600}, {"type": "http"}, {"type": "command"}]) == PATIENCE + 130
 
 
 def test_failed_units() -> None:

@@ -57,7 +57,7 @@ try_http() { # port path status contains
 
 try_command() { # argv
     # what ${this} means is for a shell inside to say
-    seen=$(timeout 30 systemd-run --quiet --machine="$name" --pipe --wait --collect --expand-environment=no \
+    seen=$(timeout "$most" systemd-run --quiet --machine="$name" --pipe --wait --collect --expand-environment=no \
         -- "$@" 2>&1 </dev/null)
     local status=$?
     seen=${seen##*$'\n'}
@@ -70,7 +70,7 @@ try_unit() { # unit
 }
 
 wait_for() { # index
-    local type port path status contains argv unit timeout end began=$SECONDS
+    local type port path status contains argv unit timeout end most began=$SECONDS
     get "$1" TYPE type; get "$1" PORT port; get "$1" PATH path; get "$1" STATUS status
     get "$1" CONTAINS contains; get "$1" ARGV argv; get "$1" UNIT unit; get "$1" TIMEOUT timeout
     eval "argv=($argv)" # written by eyas with every word quoted
@@ -82,6 +82,9 @@ wait_for() { # index
     esac
     end=$((SECONDS + timeout)) seen="not tried"
     [ "$end" -le "${last:-$end}" ] || end=$last
+    # One that hangs is tried again at a start; later there may be no second try, and it has a minute.
+    most=$((timeout / 2 > 30 ? timeout / 2 : 30))
+    [ -z "$last" ] || most=60
     local pause=0.02
     while :; do
         case $type in
