@@ -77,6 +77,21 @@ def test_loop_devices_after_a_restart(tenants: Tenants) -> None:
     assert tenants.succeed("host", "losetup", "--list", "--noheadings") == before
 
 
+def test_loop_devices_in_a_privileged_container_of_docker(tenants: Tenants) -> None:
+    """Where images are built on the real fleet. Its programs are those of the container around it."""
+    made = """rm -rf /var/tmp/bare; mkdir -p /var/tmp/bare/usr /var/tmp/bare/var/tmp /var/tmp/bare/etc; cd /var/tmp/bare
+    ln -s usr/bin bin; ln -s usr/sbin sbin; ln -s usr/lib lib; ln -s usr/lib64 lib64
+    tar --create . | docker import - bare:1"""
+    tenants.edit("import ci_runner,", "import ci_runner, docker,")
+    tenants.edit('iso_images("/srv/isos")]', 'iso_images("/srv/isos"), docker("/srv/docker")]')
+    tenants.apply()
+    tenants.inside("isos", made)
+    run = "docker run --rm --privileged --volume=/usr:/usr:ro bare:1 /usr/local/lib/eyas/loop-check /var/tmp"
+    for _ in range(2):
+        assert "works" in tenants.inside("isos", run, timeout=120)
+        tenants.switch("restart", "isos")
+
+
 def test_an_image_that_is_built_there_boots(tenants: Tenants, tmp_path: Path) -> None:
     build = f"""cd /srv/isos; mkdir -p tree; echo {MARKER} >tree/proof; cat >init <<'END'
 {INIT}END
