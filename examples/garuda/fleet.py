@@ -44,7 +44,7 @@ people = members("keys", {"anna": 1001, "ben": 1002, "carla": 1003})
 
 
 def ours(name, last, *parts, binds=(), ssh_port=None, forwards=(), **more):
-    """What every container of the team gets: homes, people, SSH. (An untrusted runner is a bare Container.)"""
+    """What every container of the team gets: homes, people, SSH. (An untrusted runner is a `ci_runner`.)"""
     reach = [Forward(ssh_port, to=22)] if ssh_port else []
     return Container(
         name, f"10.0.5.{last}", base,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from eyas import parts
 from eyas.model import MODELS, check, load
 from eyas.model.schema import refresh
 
@@ -34,6 +35,13 @@ def test_examples_are_accepted(example: str, tmp_path: Path) -> None:
     whole = "fleet = " in example
     (tmp_path / "fleet.py").write_text(example if whole else HEAD + example + TAIL)
     assert [finding.text() for finding in check(load(tmp_path).fleet)] == []
+
+
+def test_the_library_is_listed() -> None:
+    page = PAGE.read_text()
+    listed = page[page.index("| part | what it brings |") : page.index("## CERTIFICATES")]
+    names = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in listed.splitlines() if line.startswith("|")))
+    assert sorted(names) == sorted(parts.__all__)
 
 
 def test_there_are_examples() -> None:
