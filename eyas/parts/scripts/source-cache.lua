@@ -17,6 +17,7 @@ local settings
 local REPORT = "unix:/run/eyas-egress/report"
 local POOLS = "/etc/eyas/egress-pools"
 local MOST_REDIRECTS = 4
+local HAD = 600 -- seconds after an answer by IPv6, in which a name without an address of it is a look-up that failed
 local FIRST_PORT, PORTS = 10000, 20000 -- local ports of connections by IPv6: below those that the kernel gives
 
 function M.set(given)
@@ -218,7 +219,7 @@ function M.again()
 end
 
 -- Before IPv4 is tried. Where a pool is meant, it is no way around: a reset by IPv6 may be the host's own, which asks
--- that destination less (`eyas.kind.egress`), and the host's one address would be next.
+-- that destination less (`eyas.kind.egress`), and the host's one address would be next. Nor is a look-up that fails.
 function M.four()
     local var = ngx.var
     local status = last(var.upstream_status) -- nothing at all where the name has no address
@@ -232,7 +233,8 @@ function M.four()
         end
         return once_more() or refuse(503, 1, "no connection could be begun")
     end
-    if not pooled(bare(var.sc_host)) or last(var.upstream_addr):sub(1, 1) ~= "[" then
+    local name, asked = bare(var.sc_host), last(var.upstream_addr):sub(1, 1) == "["
+    if not pooled(name) or not (asked or memory:get("six:" .. name)) then
         return
     end
     return once_more() or refuse(503, 10, var.sc_host .. " cannot be reached by IPv6, which it is to be asked by")
@@ -292,6 +294,9 @@ end
 function M.keep()
     local header, status = ngx.header, ngx.status
     local age, stale = 0, 0
+    if ngx.var.sc_family == "6" then
+        memory:set("six:" .. bare(ngx.var.sc_host), true, HAD)
+    end
     if status == 200 or status == 206 or status == 304 then
         memory:delete("refused:" .. bare(ngx.var.sc_host))
         if is_git(ngx.var.sc_rest) then

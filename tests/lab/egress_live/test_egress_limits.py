@@ -67,7 +67,7 @@ def test_a_limit_by_prefix_is_noticed_told_and_obeyed(live: Live) -> None:
     assert live.destination(rule, name)["limits"] == ""
 
 
-@pytest.mark.parametrize(("refusal", "limit", "count"), [("reset", 10, 60), ("refused", 4, 20), ("prohibited", 4, 20)])
+@pytest.mark.parametrize(("refusal", "limit", "count"), [("reset", 5, 30), ("refused", 4, 20), ("prohibited", 4, 20)])
 def test_resets_are_seen_by_the_packet_filter(live: Live, refusal: str, limit: int, count: int) -> None:
     """Of a connection that has asked, of its first packet, and what a router on the way says (ICMP)."""
     name, rule = "resets.example.net", "forge/resets"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -113,6 +114,29 @@ def test_a_reset_is_no_reason_to_ask_from_elsewhere(cache: Cached, up: Upstream)
     up.set("pool.example.net", limit=1, ban=600, by="prefix", refusal="reset")
     assert [cache.ask(f"http://pool.example.net/files/{n}")[::2] for n in range(2)] == [["200"], ["503", "10"]]
     assert HOST4 not in up.counts("pool.example.net")
+
+
+@pytest.mark.long
+def test_a_look_up_that_fails_is_no_reason_to_ask_from_elsewhere(cache: Cached, up: Upstream) -> None:
+    """A name that had IPv6 a moment ago, and has only IPv4 now. One that never had it is asked by IPv4, as ever."""
+    name = "pool.example.net"
+    assert cache.ask(f"http://{name}/files/first")[0] == "200"
+    four = [address for address in up.addresses[name] if ":" not in address]
+    cache.lab.keep_names({**up.addresses, name: four})
+    try:
+        more = itertools.count()
+        found = retry(
+            lambda: (said := cache.ask(f"http://{name}/files/{next(more)}"))[0] != "200" and said,
+            "names that were known are forgotten",
+            60,
+        )
+        assert found[::2] == ["503", "10"]
+        assert HOST4 not in up.counts(name)
+        cache.empty()
+        assert cache.ask(f"http://{name}/files/first")[0] == "200"
+        assert HOST4 in up.counts(name)
+    finally:
+        cache.lab.keep_names(up.addresses)
 
 
 def test_ports_that_somebody_has_are_no_reason_to_fail(cache: Cached, up: Upstream) -> None:
