@@ -56,9 +56,9 @@ try_http() { # port path status contains
 }
 
 try_command() { # argv
-    # what ${this} means is for a shell inside to say
+    # What ${this} means is for a shell inside to say. What is given up here ends inside as well, a moment later.
     seen=$(timeout "$most" systemd-run --quiet --machine="$name" --pipe --wait --collect --expand-environment=no \
-        -- "$@" 2>&1 </dev/null)
+        --property=RuntimeMaxSec=$((most + 1)) -- "$@" 2>&1 </dev/null)
     local status=$?
     seen=${seen##*$'\n'}
     seen="exit status $status${seen:+: ${seen:0:200}}"

@@ -87,12 +87,12 @@ class Agent:
     def tell(self, event: Event) -> None:
         self._say({"event": event_to_json(event)})
 
-    def system(self) -> System:
+    def system(self, *, changes: bool = False) -> System:
         if self._make_system is not None:
             return self._make_system()
         from eyas.remote.agent.real import system
 
-        return system()
+        return system(changes)
 
     @property
     def runs_folder(self) -> str:
@@ -188,7 +188,7 @@ def _apply(agent: Agent, request: Request) -> Json:
                 f"cannot apply: run {runs.current()} was interrupted and is still open",
                 "run: eyas recover",
             )
-        system = agent.system()
+        system = agent.system(changes=True)
         trial = Trial(system, plan)
         try:
             found = observe(system)
