@@ -88,6 +88,7 @@ forum = ours(
     "forum", 70,
     docker("/data_1/docker/forum"), discourse(),
     binds=[kept("/data_1/containers/forum", "/var/discourse")],
+    hold="2m",  # its launcher takes longer than most, and visitors had rather wait than be sent away
     ssh_port=224,
 )  # fmt: skip
 
@@ -166,6 +167,7 @@ temeraire = builds(
         kept("/data_2/containers/temeraire/syncthing", "/var/lib/syncthing"),
     ],
     ssh_port=22, forwards=[Forward(873), Forward(21027, "udp"), Forward(22000), Forward(22000, "udp")],
+    drain="1m",  # downloads of packages, and mirrors by rsync, may come to their end before it stops
     after=[repo, kde],  # the manager of the builders stops before them
 )  # fmt: skip
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from eyas.core import paths
+from eyas.core.events import Event, Listener
 from eyas.core.words import Json
 from eyas.host.command import CommandFailed, Result, Running, start
 from eyas.status import stacks as compose
@@ -17,6 +19,7 @@ PATIENCE = 5  # seconds in which the probes of one container are tried again: it
 LONGEST = {"command": 60, "http": 10}
 """Seconds that one try may take (the probe script's own limits). On a busy machine a self-test is slow, and well."""
 ANSWER = 60  # seconds for whatever else is asked, at the same time
+FELT = 2  # seconds after which people want to know who makes them wait
 PROBE = f"{paths.PROGRAMS}/probe"
 
 
@@ -51,9 +54,12 @@ class Look:
             for name, of in (stacks or {}).items()
         }
 
-    def facts(self) -> dict[str, dict[str, Json]]:
+    def facts(self, listener: Listener) -> dict[str, dict[str, Json]]:
         """By container: ``probes`` as lists of (ok or failed, probe, what was seen), ``failed_units`` by name,
-        ``stacks`` as they say."""
+        ``stacks`` as they say. The listener hears whose probes take long."""
+        for name in self._slow():
+            most = self._limits[name]
+            listener(Event("probes", name, f"its probes take long: {most} s at most, then they count as failed"))
         answers = {name: _end(asked, self._limits[name] + ANSWER) for name, asked in self._probes.items()}
         listed = _end(start(self._way.command(["grep", "-r", "", paths.PROBES]))) if answers else None
         lines = probe_lines(listed.text if listed is not None else "")
@@ -67,6 +73,13 @@ class Look:
                 said = {stack: _end(answer) for stack, answer in self._stacks[name].items()}
                 found[name]["stacks"] = [compose.read(stack, end.text if end else "") for stack, end in said.items()]
         return found
+
+    def _slow(self) -> Sequence[str]:
+        """Whose probes have not ended when a wait is felt."""
+        end = time.monotonic() + FELT
+        while (asked := [name for name, probes in self._probes.items() if probes.runs()]) and time.monotonic() < end:
+            time.sleep(0.005)
+        return asked
 
     def _seen(self, name: str, answer: Result | None, lines: Mapping[str, Sequence[Json]]) -> Sequence[Json]:
         return _probes(answer, lines.get(self._machines[name], []), self._limits[name])

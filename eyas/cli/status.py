@@ -62,7 +62,7 @@ def made(session: Session) -> Report:
             **({"memory": counted[name]} if name in counted else {}),
             **({"effect": effect[name]} if name in effect else {}),
         }
-        for name, found in look.facts().items()
+        for name, found in look.facts(session.listener).items()
     }
     made = report(session.host, wanted.resources, actual, changes, facts, runs, time.time(), session.observed().pending)
     found = (*_certificates(connection, actual), *_egress(connection, actual), *_ports(session, machines))

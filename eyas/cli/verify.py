@@ -74,7 +74,7 @@ def verified(session: Session, place: str | None = None) -> Verified:
     whole = (*ports.cross(declared, replace(seen, outside=opened)).findings, *led.typed(declared))
     findings = distinct(
         [
-            *everything.health(homes, running, look.facts()),
+            *everything.health(homes, running, look.facts(session.listener)),
             *(whole if place is None else ()),
             *led.astray(declared, contacts, answered),
             *judged(tracing, traces),

@@ -123,6 +123,10 @@ class Running:
             raise_for(result)
         return result
 
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process.poll() is None
+
     def _result(self, code: int, out: bytes, err: bytes) -> Result:
         return Result(self.argv, code, out or b"", err or b"", time.monotonic() - self._began)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.lab.docker.rig import ENGINES, PUBLIC, Docks
@@ -31,7 +33,10 @@ def test_a_slow_selftest_is_waited_for(docks: Docks) -> None:
     with docks.background("dock", *hold) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "has it\n"
-        assert (docks.status()["dock"]["health"], docks.status()["dock"]["failing"]) == ("healthy", [])
+        said = docks.run("status", "--json")
+        (row,) = (row for row in json.loads(said.out)["containers"] if row["name"] == "dock")
+        assert (said.code, row["health"], row["failing"]) == (0, "healthy", [])
+        assert [line for line in said.err.splitlines() if "dock" in line and "take long" in line], said
         assert process.wait() == 0
 
 

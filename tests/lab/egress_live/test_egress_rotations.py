@@ -16,6 +16,8 @@ from tests.lab.rig import FULL
 ROTATIONS = {"on-link": 1000 if FULL else 30, "routed": 1000 if FULL else 10}
 LONG = 50 if FULL else 20
 RATE = 50
+DAY = ("--seconds", "3600")  # it ends with its block
+CALM = 150 if FULL else 3  # seconds without a rotation, beside all else that goes on
 
 
 @pytest.fixture(params=["on-link", "routed"])
@@ -31,19 +33,18 @@ def provided(request: pytest.FixtureRequest, live: Live) -> Iterator[str]:
 def test_nobody_notices_rotations(live: Live, provided: str) -> None:
     files, count = live.sites.url("/files/long", "files.example.net", size=SIZE), ROTATIONS[provided]
     live.answers()  # who has never asked waits for the neighbours to find each other
-    with live.load(ROOT[4], rate=RATE) as four, live.load(ROOT[6], rate=RATE) as six:
-        time.sleep(3)
-    calm = [dict(each.seen) for each in (four, six)]
     before = live.whole()
     with (
         live.hold("forge", files, LONG) as out,
         live.hold("internet", f"{ROOT[4]}/big", LONG // 2) as in4,
         live.hold("internet", f"{ROOT[6]}/big", LONG // 2) as in6,
-        live.load(ROOT[4], "--seconds", "3600", rate=RATE) as four,
-        live.load(ROOT[6], "--seconds", "3600", rate=RATE) as six,
-        live.load("http://files.example.net/source", place="forge", rate=10, seconds=count / 5) as away,
+        live.load("http://files.example.net/source", place="forge", rate=10, seconds=CALM + count / 5) as away,
     ):
-        took = [float(line) for line in live.act("rotate", str(count), timeout=1800).split()]
+        with live.load(ROOT[4], *DAY, rate=RATE) as four, live.load(ROOT[6], *DAY, rate=RATE) as six:
+            time.sleep(CALM)
+        calm = [dict(each.seen) for each in (four, six)]
+        with live.load(ROOT[4], *DAY, rate=RATE) as four, live.load(ROOT[6], *DAY, rate=RATE) as six:
+            took = [float(line) for line in live.act("rotate", str(count), timeout=1800).split()]
     assert len(took) == count
     print(f"{provided}: {count} rotations, {sum(took) / count:.3f} s each")
     for family, calmly, busy in zip((4, 6), calm, (four, six), strict=True):
