@@ -61,13 +61,20 @@ def restore(base: Path, listener: Listener, settings: Path = SETTINGS) -> None:
     note = base / "kernel.json"
     known = read_json(note)
     if known is not None and known.get("boot") == boot_id():
-        now = read_settings(settings)
-        for key, value in known["settings"].items():
-            if now.get(key, value) != value:
-                try:
-                    (settings / key).write_text(value)
-                except OSError as error:
-                    listener(
-                        Event("lab", "kernel", f"cannot put {key} back to {value}: {error.strerror}", level="warning")
-                    )
+        refused = {}
+        for key, value in _changed(known["settings"], settings).items():
+            try:
+                (settings / key).write_text(value)
+            except OSError as error:
+                refused[key] = error.strerror
+        # Some stand in two places, one of which only reads: user/max_inotify_watches, fs/inotify/max_user_watches.
+        for key, value in _changed(known["settings"], settings).items():
+            why = refused.get(key, "it has another value again")
+            listener(Event("lab", "kernel", f"cannot put {key} back to {value}: {why}", level="warning"))
     note.unlink(missing_ok=True)
+
+
+def _changed(noted: dict[str, str], settings: Path) -> dict[str, str]:
+    """Those of the noted values that are not so any more."""
+    now = read_settings(settings)
+    return {key: value for key, value in noted.items() if now.get(key, value) != value}
