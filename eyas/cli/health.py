@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from eyas.core import paths
@@ -56,10 +56,9 @@ class Look:
 
     def facts(self, listener: Listener) -> dict[str, dict[str, Json]]:
         """By container: ``probes`` as lists of (ok or failed, probe, what was seen), ``failed_units`` by name,
-        ``stacks`` as they say. The listener hears whose probes take long."""
-        for name in self._slow():
-            most = self._limits[name]
-            listener(Event("probes", name, f"its probes take long: {most} s at most, then they count as failed"))
+        ``stacks`` as they say. The listener hears who makes us wait."""
+        for name, what, most in self._slow():
+            listener(Event("health", name, f"{what} long: {most} s at most"))
         answers = {name: _end(asked, self._limits[name] + ANSWER) for name, asked in self._probes.items()}
         listed = _end(start(self._way.command(["grep", "-r", "", paths.PROBES]))) if answers else None
         lines = probe_lines(listed.text if listed is not None else "")
@@ -68,21 +67,26 @@ class Look:
             units = _end(asked)
             found[name] = {"failed_units": [*failed_units(units.text)] if units is not None and units.code == 0 else []}
             if name in answers:
-                found[name]["probes"] = [*self._seen(name, answers[name], lines)]
+                seen = lines.get(self._machines[name], [])
+                found[name]["probes"] = [*_probes(answers[name], seen, self._limits[name])]
             if self._stacks.get(name):
                 said = {stack: _end(answer) for stack, answer in self._stacks[name].items()}
                 found[name]["stacks"] = [compose.read(stack, end.text if end else "") for stack, end in said.items()]
         return found
 
-    def _slow(self) -> Sequence[str]:
-        """Whose probes have not ended when a wait is felt."""
+    def _slow(self) -> Sequence[tuple[str, str, int]]:
+        """Who has not answered when a wait is felt, what makes us wait, and for how many seconds at most."""
         end = time.monotonic() + FELT
-        while (asked := [name for name, probes in self._probes.items() if probes.runs()]) and time.monotonic() < end:
+        while (slow := [*self._under_way()]) and time.monotonic() < end:
             time.sleep(0.005)
-        return asked
+        return slow
 
-    def _seen(self, name: str, answer: Result | None, lines: Mapping[str, Sequence[Json]]) -> Sequence[Json]:
-        return _probes(answer, lines.get(self._machines[name], []), self._limits[name])
+    def _under_way(self) -> Iterator[tuple[str, str, int]]:
+        for name, asked in self._failed.items():
+            if name in self._probes and self._probes[name].runs():
+                yield name, "its probes take", self._limits[name]
+            elif asked.runs() or any(stack.runs() for stack in self._stacks.get(name, {}).values()):
+                yield name, "to answer it takes", ANSWER
 
 
 def limit(probes: Json) -> int:

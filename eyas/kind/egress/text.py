@@ -367,10 +367,8 @@ def _collapsed(destinations: Sequence[str]) -> list[str]:
     four = ipaddress.collapse_addresses(n for n in wide if isinstance(n, ipaddress.IPv4Network))
     six = ipaddress.collapse_addresses(n for n in wide if isinstance(n, ipaddress.IPv6Network))
     networks: list[Any] = [*four, *six]
-    single = sorted(
-        {int(n.network_address): n.network_address for n in every if n.prefixlen == n.max_prefixlen}.items()
-    )
-    alone = [str(address) for _, address in single if not any(address in network for network in networks)]
+    single = sorted({n.network_address for n in every if n.prefixlen == n.max_prefixlen}, key=int)
+    alone = [str(address) for address in single if not any(address in network for network in networks)]
     return [*alone, *map(str, networks)]
 
 
